@@ -1,0 +1,32 @@
+/* buffer.h - a growing byte buffer with an upper bound. */
+#ifndef MU_BASE_BUFFER_H
+#define MU_BASE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct mu_buffer {
+    char *data; /* NUL-terminated at data[length] once anything was appended */
+    size_t length;
+    size_t capacity;
+    size_t limit; /* appending beyond it fails; 0: no bound of its own */
+};
+
+void mu_buffer_init(struct mu_buffer *buffer, size_t limit);
+void mu_buffer_deinit(struct mu_buffer *buffer);
+/* Keeps the memory, forgets the contents. */
+void mu_buffer_clear(struct mu_buffer *buffer);
+/* Removes `count` bytes from the front. */
+void mu_buffer_consume(struct mu_buffer *buffer, size_t count);
+/* All appends: false, with the buffer unchanged, when the limit or the memory is exceeded. */
+bool mu_buffer_append(struct mu_buffer *buffer, const void *data, size_t length) MU_WARN_UNUSED;
+bool mu_buffer_append_text(struct mu_buffer *buffer, const char *text) MU_WARN_UNUSED;
+bool mu_buffer_printf(struct mu_buffer *buffer, const char *format, ...)
+    MU_PRINTF(2, 3) MU_WARN_UNUSED;
+/* `text` as a JSON string with its quotes; bytes that are not valid UTF-8 become U+FFFD. */
+bool mu_buffer_append_json(struct mu_buffer *buffer, const char *text, size_t length)
+    MU_WARN_UNUSED;
+
+#endif

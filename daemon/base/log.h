@@ -1,0 +1,48 @@
+/* log.h - logfmt or JSON, one event a line: a stable event name, ids as fields.
+ *
+ *     MU_LOG(log, MU_LOG_INFO, "lease.acquired", MU_STR("id", id), MU_INT("epoch", epoch));
+ *
+ * gives `time=2026-01-02T03:04:05.678Z level=info event=lease.acquired id=a epoch=17`.
+ * Never log a credential, a secret or a profile.
+ */
+#ifndef MU_BASE_LOG_H
+#define MU_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum mu_log_level { MU_LOG_DEBUG, MU_LOG_INFO, MU_LOG_WARN, MU_LOG_ERROR };
+enum mu_log_format { MU_LOG_LOGFMT, MU_LOG_JSON };
+
+struct mu_log_field {
+    const char *name;
+    const char *text; /* NULL: the number counts */
+    int64_t number;
+};
+
+#define MU_STR(field, value) ((struct mu_log_field){(field), (value) ? (value) : "", 0})
+#define MU_INT(field, value) ((struct mu_log_field){(field), NULL, (int64_t)(value)})
+
+struct mu_log;
+
+/* Writes to file descriptor `fd` (not owned), each line with one write(2). Never fails. */
+struct mu_log *mu_log_create(int fd, enum mu_log_level level, enum mu_log_format format);
+void mu_log_destroy(struct mu_log **log);
+void mu_log_set_level(struct mu_log *log, enum mu_log_level level);
+bool mu_log_enabled(const struct mu_log *log, enum mu_log_level level);
+
+/* `log` may be NULL: nothing is written. Use the macro. */
+void mu_log_write(struct mu_log *log, enum mu_log_level level, const char *event,
+                  const struct mu_log_field *fields, size_t count);
+
+#define MU_LOG(log, level, event, ...)                                                             \
+    mu_log_write((log), (level), (event), (const struct mu_log_field[]){__VA_ARGS__},              \
+                 sizeof((const struct mu_log_field[]){__VA_ARGS__}) / sizeof(struct mu_log_field))
+
+bool mu_log_level_parse(const char *text, enum mu_log_level *level);
+bool mu_log_format_parse(const char *text, enum mu_log_format *format);
+
+#endif

@@ -1,0 +1,85 @@
+/* config.h - the daemon's configuration: YAML through one table of keys into a checked struct.
+ *
+ * Errors read `file:line:column: key: what is wrong, what is allowed`. Unknown keys (with a
+ * suggestion), duplicate keys, aliases, anchors, tags, second documents and files over 256 KiB
+ * are refused. Durations are `250ms 3s 5m 2h 1d`, sizes `512 4KiB 1MiB`. Text may hold `${NAME}`
+ * (an environment variable; missing is an error; `$$` is a dollar sign). Secrets may be
+ * `file:/path` (contents without the last newline).
+ */
+#ifndef MU_CONFIG_CONFIG_H
+#define MU_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+enum mu_redis_mode { MU_REDIS_MANAGED, MU_REDIS_EXTERNAL };
+
+struct mu_config {
+    char *name_space; /* namespace */
+    char *state_dir;  /* state_dir */
+    struct {
+        enum mu_redis_mode mode; /* redis.mode */
+        char *url;               /* redis.url; may be `file:` or hold ${ENV}; a secret: printed without its password */
+        struct {
+            uint64_t port;     /* redis.managed.port */
+            char *server;      /* redis.managed.server, "redis-server" */
+            char *appendfsync; /* redis.managed.appendfsync: everysec | always | no */
+            char *on_exit;     /* redis.managed.on_exit: stop | keep - what a clean end of the last daemon does to it */
+        } managed;
+        uint64_t connect_timeout_ms; /* redis.connect_timeout 2s */
+        uint64_t command_timeout_ms; /* redis.command_timeout 5s */
+        uint64_t retry_min_ms;       /* redis.retry_min 50ms */
+        uint64_t retry_max_ms;       /* redis.retry_max 2s */
+        uint64_t queue_commands;     /* redis.queue_commands 100000 */
+        uint64_t queue_bytes;        /* redis.queue_bytes 64MiB */
+    } redis;
+    struct {
+        char *id;         /* coordinator.id; default <host name>-<random> */
+        char **advertise; /* coordinator.advertise, a list of addresses */
+        size_t advertise_count;
+        uint64_t lease_ms; /* coordinator.lease 3s */
+        uint64_t renew_ms; /* coordinator.renew 1s */
+    } coordinator;
+    struct {
+        uint64_t heartbeat_ms;     /* detector.heartbeat 1s */
+        uint64_t suspect_after_ms; /* detector.suspect_after 3s */
+        uint64_t dead_after_ms;    /* detector.dead_after 10s */
+        uint64_t probe_ms;         /* detector.probe 200ms */
+        uint64_t resume_grace_ms;  /* detector.resume_grace 5s */
+    } detector;
+    struct {
+        uint64_t profile;                 /* limits.profile 4KiB, bytes */
+        uint64_t sessions_per_connection; /* limits.sessions_per_connection 128 */
+    } limits;
+    struct {
+        enum mu_log_level level;   /* log.level info */
+        enum mu_log_format format; /* log.format logfmt */
+    } log;
+};
+
+/* Defaults. `config` is uninitialised storage. */
+void mu_config_init(struct mu_config *config);
+void mu_config_deinit(struct mu_config *config);
+
+/* Reads `path` over what is there. Reads a file: may block, so only at start and reload. */
+enum muster_status mu_config_load(struct mu_config *config, const char *path,
+                                  struct mu_error *error);
+/* The same from memory; `name` stands for the file in errors. For tests and for fuzzing. */
+enum muster_status mu_config_parse(struct mu_config *config, const char *name, const char *text,
+                                   size_t length, struct mu_error *error);
+/* `assignment` is `dotted.key=value`, the value as YAML would have it; a list is `[a, b]`.
+ * Errors name `--set dotted.key`. */
+enum muster_status mu_config_set(struct mu_config *config, const char *assignment,
+                                 struct mu_error *error);
+/* What holds between keys (renew < lease, suspect_after < dead_after, heartbeat < suspect_after,
+ * external demands a url, …). After load and sets. */
+enum muster_status mu_config_check(const struct mu_config *config, struct mu_error *error);
+/* The whole effective configuration as YAML that loads again, secrets replaced by `***`. */
+void mu_config_print(const struct mu_config *config, FILE *out);
+
+#endif
