@@ -38,7 +38,7 @@ build() {
   dir=$(preset_dir "$preset")
   mkdir -p "$dir"
   (
-    cd "$MUSTER_ROOT"
+    cd "$MUSTER_ROOT" || exit
     if ! cmake --preset "$preset" >"$dir/configure.log" 2>&1; then
       cat "$dir/configure.log" >&2
       die "configuring failed"
