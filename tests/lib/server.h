@@ -1,0 +1,36 @@
+/* server.h - a real redis-server of the test's own, on a unix socket in the test's directory.
+ *
+ * Data lies in `<dir>/<name>`, the socket is `<dir>/<name>.sock`, there is no TCP port. Nothing is
+ * persisted unless asked; a durable server runs with an append-only file and appendfsync always.
+ */
+#ifndef MT_SERVER_H
+#define MT_SERVER_H
+
+#include <stdbool.h>
+
+#include "lib/process.h"
+#include "lib/redis.h"
+
+struct mt_server;
+
+enum mt_server_kind { MT_SERVER_VOLATILE, MT_SERVER_DURABLE };
+
+/* Starts it and waits until it answers. `extra` are more options for redis-server
+ * ({"--maxmemory", "10mb", NULL}), may be NULL, is not copied. The world owns the process, the
+ * caller the struct. */
+struct mt_server *mt_server_start(struct mt_world *world, const char *name,
+                                  enum mt_server_kind kind, const char *const *extra);
+/* Forgets it (the process ends with the world); clears the pointer. */
+void mt_server_free(struct mt_server **server);
+
+struct mt_redis *mt_server_connect(const struct mt_server *server);
+const char *mt_server_socket(const struct mt_server *server);
+/* unix:///path of the socket, as redis.url. */
+const char *mt_server_url(const struct mt_server *server);
+
+/* SIGKILL; waits for its end. */
+void mt_server_kill(struct mt_server *server);
+/* Starts it again on the same data; waits until it answers and has loaded. */
+void mt_server_restart(struct mt_server *server);
+
+#endif
