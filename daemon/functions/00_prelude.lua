@@ -1,0 +1,44 @@
+-- The functions library of muster. Every change of state is one of these functions; reads are
+-- plain commands on the keys that docs/ARCHITECTURE.md lists.
+--
+-- Redis 7.0 gives the main chunk of a library no `string`, `table`, `pairs` or `redis.call`: they
+-- exist only while a function runs. So everything used from there is captured once, by boot(), at
+-- the first call. The files are concatenated in the order of their names; this one declares what
+-- all share, each other one is a block of its own.
+
+local VERSION = 1
+local MIN_READER = 1 -- the oldest daemon that can work with this library
+
+-- The limits below are part of the contract (docs/ARCHITECTURE.md), not settings.
+local ID_MAX = 128
+local JSON_DEPTH_MAX = 32
+local DETAIL_MAX = 256
+local ELECTION_LOOKS = 500 -- candidates that one call looks at, at most
+local PRIORITY_MAX = 1023
+local RANK_STEP = 4398046511104 -- 2^42: above every seq, and 2046 of them stay below 2^53
+local BURIED_KEEP_MS = 86400000
+
+local function globals()
+    return string, table, math, redis, cjson, tonumber, type, error, pcall, pairs
+end
+
+local call, error_reply
+local find, match, gsub, gmatch, sub, format
+local concat, floor, max, min
+local decode, encode
+local tonumber, type, error, pcall, pairs
+
+local booted = false
+local function boot()
+    local lua_string, lua_table, lua_math, lua_redis, lua_cjson
+    lua_string, lua_table, lua_math, lua_redis, lua_cjson, tonumber, type, error, pcall, pairs = globals()
+    call, error_reply = lua_redis.call, lua_redis.error_reply
+    find, match, gsub, gmatch = lua_string.find, lua_string.match, lua_string.gsub, lua_string.gmatch
+    sub, format = lua_string.sub, lua_string.format
+    concat, floor, max, min = lua_table.concat, lua_math.floor, lua_math.max, lua_math.min
+    decode, encode = lua_cjson.decode, lua_cjson.encode
+    booted = true
+end
+
+-- What one file offers to the later ones.
+local mu = {}

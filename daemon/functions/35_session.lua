@@ -1,0 +1,89 @@
+-- A session's own fields: loading, opening, events, saving.
+
+local int, stored, now, clock = mu.int, mu.stored, mu.now, mu.clock
+
+-- Reads a session and, of `connection` (may be nil), its member text. What is returned is a
+-- working copy: operations change it, save() writes it back.
+function mu.load_session(c, id, connection)
+    local key = c.prefix .. 'session:' .. id
+    local f = call('HMGET', key, '#seq', '#leader', '#term', '#count', '#anonymous', '#gen', '#limit', '#keep',
+        connection or '#')
+    local session = { id = id, key = key, text = f[9] }
+    if not f[1] then
+        session.exists = false
+        session.count, session.anonymous, session.leader = 0, 0, ''
+        return session
+    end
+    session.exists = true
+    session.seq = stored(f[1], key, '#seq')
+    session.leader = f[2] or ''
+    session.term = stored(f[3], key, '#term')
+    session.count = stored(f[4], key, '#count')
+    session.anonymous = stored(f[5], key, '#anonymous')
+    session.gen = f[6]
+    session.limit = f[7] and stored(f[7], key, '#limit')
+    session.keep = f[8] == '1'
+    return session
+end
+
+-- Checks the types of what any change of this session writes. Before the first write.
+function mu.check_session_keys(c, session)
+    mu.typed(c, 'ZCARD', session.key .. ':candidates')
+    mu.typed(c, 'HLEN', session.key .. ':users')
+    if session.count <= 1 then
+        mu.typed(c, 'ZCARD', c.prefix .. 'sessions')
+    end
+    if not session.exists or session.gen ~= c.config.generation or session.count <= 1 then
+        clock(c)
+    end
+end
+
+-- The first write to a session in a generation lifts seq and term above everything that an older
+-- data set may have handed out.
+function mu.lift(c, session)
+    if session.gen ~= c.config.generation then
+        local above = clock(c) + 1
+        session.seq = max(session.seq, above)
+        session.term = max(session.term, above)
+        session.gen = c.config.generation
+    end
+end
+
+function mu.open(c, session)
+    local base = max(clock(c) + 1, now(c))
+    session.exists, session.opened = true, true
+    session.seq, session.term = base, base
+    session.leader, session.count, session.anonymous = '', 0, 0
+    session.gen = c.config.generation
+    session.limit, session.keep = nil, false
+    call('ZADD', c.prefix .. 'sessions', int(now(c)), session.id)
+end
+
+-- The last member left and nothing keeps it.
+function mu.close(c, session)
+    mu.raise_clock(c, max(session.seq, session.term))
+    call('DEL', session.key, session.key .. ':candidates', session.key .. ':users')
+    call('ZREM', c.prefix .. 'sessions', session.id)
+    call('SREM', c.prefix .. 'leaderless', session.id)
+    session.exists, session.leader = false, ''
+end
+
+-- Writes the working copy back, with one member field beside it when given.
+function mu.save(session, connection, member)
+    if connection then
+        call('HSET', session.key, '#seq', int(session.seq), '#leader', session.leader, '#term', int(session.term),
+            '#count', int(session.count), '#anonymous', int(session.anonymous), '#gen', session.gen,
+            connection, member)
+    else
+        call('HSET', session.key, '#seq', int(session.seq), '#leader', session.leader, '#term', int(session.term),
+            '#count', int(session.count), '#anonymous', int(session.anonymous), '#gen', session.gen)
+    end
+end
+
+-- Publishes the session's next event; `body` follows the common fields and begins with a comma.
+function mu.session_event(c, session, event, body)
+    session.seq = session.seq + 1
+    call('PUBLISH', c.prefix .. 'events:session:' .. session.id, '{"event":"' .. event .. '","session":"'
+        .. session.id .. '","gen":"' .. session.gen .. '","seq":' .. int(session.seq) .. ',"term":'
+        .. int(session.term) .. ',"at":' .. int(now(c)) .. body .. '}')
+end

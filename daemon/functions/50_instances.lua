@@ -1,0 +1,89 @@
+-- START HEARTBEAT STOP
+
+local fail, check_id, quote, int = mu.fail, mu.check_id, mu.quote, mu.int
+
+local function epoch(c)
+    return call('GET', c.prefix .. 'epoch') or '0'
+end
+
+mu.define('start', {
+    least = 2,
+    most = 3,
+    usage = 'instance incarnation [meta]',
+    body = function(c, args)
+        local id, incarnation = args[1], args[2]
+        check_id(id, 'instance')
+        check_id(incarnation, 'incarnation')
+        local meta = args[3] or ''
+        if meta ~= '' then
+            mu.check_json(meta, 'meta', c.config.profile)
+        end
+        if call('ZSCORE', c.prefix .. 'buried', id .. ':' .. incarnation) then
+            fail('STALE_INCARNATION', 'this incarnation of ' .. quote(id) .. ' was buried: start with a new one')
+        end
+        mu.typed(c, 'ZCARD', c.prefix .. 'instances')
+        local key = c.prefix .. 'instance:' .. id
+        local epoch_now = epoch(c)
+        local known = mu.instance(c, id)
+        if known and known.incarnation == incarnation then
+            mu.heard(c, id, known)
+        else
+            if known then
+                local connections = mu.bury(c, id, known, 'instance-restarted')
+                mu.instance_event(c, 'dead', id, known.incarnation, connections, 'instance-restarted')
+            end
+            local now = int(mu.now(c))
+            call('HSET', key, 'incarnation', incarnation, 'state', 'up', 'draining', '0', 'started_at', now)
+            if meta ~= '' then
+                call('HSET', key, 'meta', meta)
+            end
+            call('ZADD', c.prefix .. 'instances', now, id)
+            call('SET', key .. ':alive', incarnation, 'PX', int(c.config.suspect_after_ms))
+            mu.instance_event(c, 'started', id, incarnation, 0)
+        end
+        return '{"instance":"' .. id .. '","incarnation":"' .. incarnation .. '","state":"up","epoch":' .. epoch_now
+            .. ',"generation":"' .. c.config.generation .. '","heartbeat_ms":' .. int(c.config.heartbeat_ms) .. '}'
+    end,
+})
+
+mu.define('heartbeat', {
+    least = 2,
+    most = 2,
+    usage = 'instance incarnation',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        local id, incarnation = args[1], args[2]
+        local known = mu.own_instance(c, id, incarnation)
+        local epoch_now = epoch(c)
+        mu.heard(c, id, known)
+        call('PUBLISH', c.prefix .. 'heartbeat', '{"instance":"' .. id .. '","incarnation":"' .. incarnation .. '"}')
+        return '{"instance":"' .. id .. '","state":"' .. known.state .. '","draining":'
+            .. (known.draining and 'true' or 'false') .. ',"epoch":' .. epoch_now .. ',"generation":"'
+            .. c.config.generation .. '"}'
+    end,
+})
+
+mu.define('stop', {
+    least = 2,
+    most = 2,
+    usage = 'instance incarnation',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        local id, incarnation = args[1], args[2]
+        check_id(id, 'instance')
+        check_id(incarnation, 'incarnation')
+        local known = mu.instance(c, id)
+        local connections
+        if not (known and known.incarnation == incarnation)
+            and call('ZSCORE', c.prefix .. 'buried', id .. ':' .. incarnation) then
+            -- Stopped, or buried, before: the end that was asked for is there.
+            connections = call('HLEN', c.prefix .. 'ghosts:' .. id .. ':' .. incarnation)
+            connections = connections > 0 and connections - 1 or 0
+        else
+            known = mu.own_instance(c, id, incarnation)
+            connections = mu.bury(c, id, known, 'instance-stopped')
+            mu.instance_event(c, 'stopped', id, incarnation, connections, 'instance-stopped')
+        end
+        return '{"instance":"' .. id .. '","stopped":true,"connections":' .. int(connections) .. '}'
+    end,
+})

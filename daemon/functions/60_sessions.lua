@@ -1,0 +1,211 @@
+-- ENTER JOIN LEAVE PROMOTE KICK
+
+local fail, check_id, quote, int = mu.fail, mu.check_id, mu.quote, mu.int
+local load_session = mu.load_session
+
+local function reply(session, connection, outcome)
+    return '{"session":"' .. session.id .. '","connection":"' .. connection .. '",' .. outcome .. ',"gen":"'
+        .. session.gen .. '","seq":' .. int(session.seq) .. ',"leader":' .. mu.id_or_null(session.leader)
+        .. ',"term":' .. int(session.term) .. ',"count":' .. int(session.count) .. '}'
+end
+
+-- The session takes its place in the record, at most once.
+local function list_session(c, record, session, connection)
+    if mu.position(record.sessions, session.id) then
+        return
+    end
+    if #record.sessions >= c.config.sessions_per_connection then
+        fail('TOO_MANY_SESSIONS', format('connection %s is in %.0f sessions, as many as it may be', quote(connection),
+            #record.sessions))
+    end
+    record.sessions[#record.sessions + 1] = session.id
+end
+
+-- What ENTER and JOIN share. `record` is the connection's (new ones are not stored yet); `member`
+-- the present holder of the id in this session, or nil.
+local function join(c, session, member, who, options, key, record)
+    if member and member.instance == who.instance and member.incarnation == who.incarnation then
+        return reply(session, who.connection, '"joined":false')
+    end
+    if member and mu.is_live(c, member.instance, member.incarnation) then
+        fail('CONNECTION_TAKEN', 'connection ' .. quote(who.connection) .. ' in session ' .. quote(session.id)
+            .. ' belongs to instance ' .. quote(member.instance))
+    end
+    list_session(c, record, session, who.connection)
+    if member and member.instance == who.instance and member.user == who.user then
+        local plan = mu.plan_adoption(c, session, member, who)
+        call('HSET', key, who.connection, mu.format_record(record))
+        mu.apply_adoption(c, plan)
+        return reply(session, who.connection, '"joined":false,"adopted":true')
+    end
+    local removal = nil
+    if member then
+        mu.check_record_key(c, member)
+        removal = mu.plan_removal(c, session, member, false)
+    end
+    local plan = mu.plan_join(c, session, who, options, member)
+    call('HSET', key, who.connection, mu.format_record(record))
+    if removal then
+        mu.drop_from_record(c, member, session.id)
+        mu.apply_removal(c, removal, 'superseded')
+    end
+    mu.apply_join(c, plan)
+    return reply(session, who.connection, '"joined":true')
+end
+
+mu.define('enter', {
+    least = 4,
+    most = 6,
+    usage = 'session connection instance incarnation [options [profile]]',
+    body = function(c, args)
+        local connection, instance, incarnation = args[2], args[3], args[4]
+        check_id(args[1], 'session')
+        local options = mu.options_argument(c, args[5], 'enter')
+        local profile = mu.object_argument(c, args[6], 'profile')
+        local key, record, known = mu.own_record(c, connection, instance, incarnation)
+        local session = load_session(c, args[1], connection)
+        local member = mu.member_of(session)
+        if record then
+            mu.check_same_user(record, options, connection)
+        else
+            if not (member and member.instance == instance) then
+                mu.check_not_draining(known, instance)
+            end
+            record = mu.new_record(mu.now(c), options.user, profile, {})
+        end
+        local who = {
+            connection = connection,
+            instance = instance,
+            incarnation = incarnation,
+            user = record.user,
+            profile = record.profile,
+        }
+        return join(c, session, member, who, options, key, record)
+    end,
+})
+
+mu.define('join', {
+    least = 4,
+    most = 5,
+    usage = 'session connection instance incarnation [options]',
+    body = function(c, args)
+        local connection, instance, incarnation = args[2], args[3], args[4]
+        check_id(args[1], 'session')
+        local options = mu.options_argument(c, args[5], 'join')
+        local key, record = mu.own_record(c, connection, instance, incarnation)
+        if not record then
+            fail('UNKNOWN_CONNECTION', 'connection ' .. quote(connection) .. ' is not registered')
+        end
+        local session = load_session(c, args[1], connection)
+        local who = {
+            connection = connection,
+            instance = instance,
+            incarnation = incarnation,
+            user = record.user,
+            profile = record.profile,
+        }
+        return join(c, session, mu.member_of(session), who, options, key, record)
+    end,
+})
+
+local function left_reply(session, connection, left)
+    local known = session.seq ~= nil
+    return '{"session":"' .. session.id .. '","connection":"' .. connection .. '","left":' .. (left and 'true' or 'false')
+        .. ',"seq":' .. (known and int(session.seq) or 'null') .. ',"leader":' .. mu.id_or_null(session.leader)
+        .. ',"term":' .. (known and int(session.term) or 'null') .. ',"count":' .. int(session.count) .. '}'
+end
+
+mu.define('leave', {
+    least = 4,
+    most = 4,
+    usage = 'session connection instance incarnation',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        local connection, instance, incarnation = args[2], args[3], args[4]
+        check_id(args[1], 'session')
+        mu.own_record(c, connection, instance, incarnation)
+        local session = load_session(c, args[1], connection)
+        local member = mu.member_of(session)
+        if not member or member.instance ~= instance or member.incarnation ~= incarnation then
+            return left_reply(session, connection, false)
+        end
+        local plan = mu.plan_removal(c, session, member, false)
+        mu.drop_from_record(c, member, session.id)
+        mu.apply_removal(c, plan, 'left')
+        return left_reply(session, connection, true)
+    end,
+})
+
+mu.define('kick', {
+    least = 2,
+    most = 3,
+    usage = 'session connection [detail]',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        local connection, detail = args[2], args[3]
+        check_id(args[1], 'session')
+        check_id(connection, 'connection')
+        if detail and detail ~= '' then
+            if #detail > DETAIL_MAX then
+                fail('TOO_LARGE', format('detail has %.0f bytes, at most %.0f are allowed', #detail, DETAIL_MAX))
+            end
+            if not mu.utf8_valid(detail) then
+                fail('BAD_REQUEST', 'detail is not valid UTF-8')
+            end
+            detail = encode(detail)
+        else
+            detail = nil
+        end
+        local session = load_session(c, args[1], connection)
+        local member = mu.member_of(session)
+        if not member then
+            return left_reply(session, connection, false)
+        end
+        mu.check_record_key(c, member)
+        local plan = mu.plan_removal(c, session, member, false)
+        mu.drop_from_record(c, member, session.id)
+        mu.apply_removal(c, plan, 'kicked', detail)
+        return left_reply(session, connection, true)
+    end,
+})
+
+mu.define('promote', {
+    least = 2,
+    most = 3,
+    usage = 'session connection [expected_term]',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        local connection = args[2]
+        check_id(args[1], 'session')
+        check_id(connection, 'connection')
+        local expected = args[3] and args[3] ~= ''
+            and mu.check_integer(args[3], 'expected_term', 0, 9007199254740991)
+        local session = load_session(c, args[1], connection)
+        local member = mu.member_of(session)
+        if not member then
+            fail('NOT_MEMBER', 'connection ' .. quote(connection) .. ' is not a member of session ' .. quote(args[1]))
+        end
+        local previous = session.leader
+        if previous ~= connection then
+            if expected and expected ~= session.term then
+                fail('STALE_TERM', format('the term of session %s is %.0f, not %.0f', quote(args[1]), session.term, expected))
+            end
+            if member.leads_never or member.away or not mu.is_eligible(c, member.instance, member.incarnation) then
+                fail('NOT_ELIGIBLE', 'connection ' .. quote(connection) .. ' may not lead now')
+            end
+            local leader = mu.leader_of(session)
+            local plan = { chosen = member, new_leads = mu.leads_key(c, member.instance, member.incarnation) }
+            mu.check_session_keys(c, session)
+            mu.typed(c, 'SCARD', c.prefix .. 'leaderless')
+            mu.typed(c, 'SCARD', plan.new_leads)
+            if leader then
+                plan.old_leads = mu.leads_key(c, leader.instance, leader.incarnation)
+                mu.typed(c, 'SCARD', plan.old_leads)
+            end
+            mu.apply_election(c, session, plan, 'promoted')
+            mu.save(session)
+        end
+        return '{"session":"' .. session.id .. '","leader":"' .. connection .. '","previous":' .. mu.id_or_null(previous)
+            .. ',"term":' .. int(session.term) .. ',"seq":' .. int(session.seq) .. '}'
+    end,
+})

@@ -1,0 +1,90 @@
+-- What the failure detector decides: beats suspect bury. Fenced; every verdict is checked again here.
+
+local fail, check_id, int, quote = mu.fail, mu.check_id, mu.int, mu.quote
+
+local BEATS_MAX = 256
+
+mu.define('beats', {
+    least = 3,
+    most = 1 + 2 * BEATS_MAX,
+    usage = 'epoch instance incarnation [instance incarnation]... (at most 256 pairs)',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        mu.fence(c, args[1])
+        if #args % 2 == 0 then
+            fail('BAD_REQUEST', 'instance and incarnation come in pairs')
+        end
+        for index = 2, #args, 2 do
+            check_id(args[index], 'instance')
+            check_id(args[index + 1], 'incarnation')
+            mu.instance(c, args[index])
+        end
+        mu.typed(c, 'ZCARD', c.prefix .. 'instances')
+        local beats, up, unknown = 0, {}, {}
+        for index = 2, #args, 2 do
+            local id = args[index]
+            if mu.is_live(c, id, args[index + 1]) then
+                beats = beats + 1
+                if mu.heard(c, id, mu.instance(c, id)) then
+                    up[#up + 1] = '"' .. id .. '"'
+                end
+            else
+                unknown[#unknown + 1] = '"' .. id .. '"'
+            end
+        end
+        return '{"beats":' .. int(beats) .. ',"up":[' .. concat(up, ',') .. '],"unknown":[' .. concat(unknown, ',') .. ']}'
+    end,
+})
+
+-- Is the instance still as silent as when the verdict was formed?
+local function check_silent(c, id, score_seen)
+    local seen = tonumber(score_seen)
+    if not seen or not find(score_seen, '^%d+$') then
+        fail('BAD_REQUEST', 'score_seen ' .. quote(score_seen) .. ' must be the score in milliseconds')
+    end
+    local score = call('ZSCORE', c.prefix .. 'instances', id)
+    if score and tonumber(score) ~= seen then
+        fail('ALIVE', 'instance ' .. quote(id) .. ' was heard at ' .. int(tonumber(score)))
+    end
+end
+
+mu.define('suspect', {
+    least = 4,
+    most = 4,
+    usage = 'epoch instance incarnation score_seen',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        local id, incarnation = args[2], args[3]
+        mu.fence(c, args[1])
+        local known = mu.own_instance(c, id, incarnation)
+        check_silent(c, id, args[4])
+        local key = c.prefix .. 'instance:' .. id
+        local leads = call('SCARD', key .. ':leads')
+        if known.state ~= 'suspect' then
+            local connections = call('HLEN', key .. ':connections')
+            call('HSET', key, 'state', 'suspect')
+            mu.instance_event(c, 'suspect', id, incarnation, connections)
+        end
+        return '{"instance":"' .. id .. '","state":"suspect","leads":' .. int(leads) .. '}'
+    end,
+})
+
+mu.define('bury', {
+    least = 5,
+    most = 5,
+    usage = 'epoch instance incarnation score_seen reason',
+    flags = { 'allow-oom' },
+    body = function(c, args)
+        local id, incarnation, reason = args[2], args[3], args[5]
+        mu.fence(c, args[1])
+        if reason ~= 'instance-dead' then
+            fail('BAD_REQUEST', 'reason ' .. quote(reason) .. ' must be instance-dead')
+        end
+        local known = mu.own_instance(c, id, incarnation)
+        check_silent(c, id, args[4])
+        local connections, leads = mu.bury(c, id, known, reason)
+        mu.instance_event(c, 'dead', id, incarnation, connections, reason)
+        return '{"instance":"' .. id .. '","incarnation":"' .. incarnation .. '","buried":true,"connections":'
+            .. int(connections) .. ',"leads":' .. int(leads) .. '}'
+    end,
+})
