@@ -65,8 +65,8 @@ void mu_link_set_address(struct mu_link *link, const struct mu_redis_address *ad
  * are copied. MUSTER_OK: `callback` (may be NULL) will be called exactly once, later.
  * MUSTER_OVERLOADED or MUSTER_UNAVAILABLE (closing): it will not be called. */
 enum muster_status mu_link_command(struct mu_link *link, size_t count, const char *const *arguments,
-                                   const size_t *lengths, mu_link_reply_cb callback, void *context)
-    MU_WARN_UNUSED;
+                                   const size_t *lengths, mu_link_reply_cb callback,
+                                   void *context) MU_WARN_UNUSED;
 
 /* The same, but fails with MUSTER_UNAVAILABLE at once when the link is not open: for what makes
  * no sense later, such as renewing a lease. */

@@ -1,16 +1,18 @@
 /* managed.h - the daemon's own redis-server: started, supervised, adopted.
  *
  * The state directory (0700) holds: redis.sock, redis.password (0600, random), redis.conf (0600,
- * written anew by whoever starts the server), redis.pid, redis.log, redis.lock and the data (append-only file). The
- * server is detached from the daemon: it outlives a killed daemon and the next one adopts it; a
- * second daemon on the same state directory attaches. Who may start it is settled by a lock
- * (flock) on redis.lock, held only while starting.
+ * written anew by whoever starts the server), redis.pid, redis.log, redis.lock and the data
+ * (append-only file). The server is detached from the daemon: it outlives a killed daemon and the
+ * next one adopts it; a second daemon on the same state directory attaches. Who may start it is
+ * settled by a lock (flock) on redis.lock, held only while starting.
  *
- * Way: take the lock - does a server answer on the socket with our password? adopt - else start one and wait until it answers PING without LOADING - release the lock - on_ready.
- * Afterwards a supervisor PINGs; when the server is gone (child exit, or the socket refuses) it goes the same way again,
- * with back-off, and on_ready is called again.
- * Ways to fail, each with its sentence in on_failed (which repeats are rate-limited, attempts go on): no redis-server
- * binary, older than 7, directory of wrong owner or mode, port taken, the server exits at once (its last log lines are quoted).
+ * Way: take the lock - does a server answer on the socket with our password? adopt - else start one
+ * and wait until it answers PING without LOADING - release the lock - on_ready. Afterwards a
+ * supervisor PINGs; when the server is gone (child exit, or the socket refuses) it goes the same
+ * way again, with back-off, and on_ready is called again. Ways to fail, each with its sentence in
+ * on_failed (which repeats are rate-limited, attempts go on): no redis-server binary, older than 7,
+ * directory of wrong owner or mode, port taken, the server exits at once (its last log lines are
+ * quoted).
  */
 #ifndef MU_REDIS_MANAGED_H
 #define MU_REDIS_MANAGED_H
@@ -26,9 +28,9 @@
 struct mu_managed;
 
 struct mu_managed_options {
-    const char *state_dir; /* created with 0700 if missing; copied */
-    const char *server;    /* program; NULL: redis-server from PATH */
-    uint16_t port;         /* 0: unix socket only; else loopback too, with the password */
+    const char *state_dir;   /* created with 0700 if missing; copied */
+    const char *server;      /* program; NULL: redis-server from PATH */
+    uint16_t port;           /* 0: unix socket only; else loopback too, with the password */
     const char *appendfsync; /* NULL: "everysec"; or "always", "no" */
     struct mu_log *log;
     void *context;
@@ -47,7 +49,7 @@ enum muster_status mu_managed_address(const char *state_dir, struct mu_redis_add
 
 /* Ends supervision. With `stop_server` the server is shut down (its data saved) unless another
  * muster daemon is connected to it (client names begin with "musterd:"). Clears the pointer. */
-void mu_managed_close(struct mu_managed **managed, bool stop_server,
-                      void (*closed)(void *context), void *context);
+void mu_managed_close(struct mu_managed **managed, bool stop_server, void (*closed)(void *context),
+                      void *context);
 
 #endif

@@ -32,8 +32,8 @@ struct mu_subscriber_options {
     void *context;
     /* A message. `pattern` is NULL for a plain subscription. Bytes are NUL-terminated for
      * convenience and valid during the call. */
-    void (*on_message)(void *context, const char *pattern, const char *channel,
-                       const char *payload, size_t length);
+    void (*on_message)(void *context, const char *pattern, const char *channel, const char *payload,
+                       size_t length);
     /* Connected, and all subscriptions that were wanted when it connected are confirmed. */
     void (*on_up)(void *context);
     void (*on_down)(void *context, const struct mu_error *reason); /* may be NULL */

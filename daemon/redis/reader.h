@@ -1,0 +1,29 @@
+/* reader.h - hiredis's reply reader with bounds. Private to daemon/redis.
+ *
+ * By itself the reader allocates what a peer announces: 13 bytes make it allocate an array of
+ * 2^31 elements. Here an announcement beyond the caps ends the conversation before anything is
+ * allocated.
+ */
+#ifndef MU_REDIS_READER_H
+#define MU_REDIS_READER_H
+
+#include <hiredis/hiredis.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct mu_reader;
+
+struct mu_reader *mu_reader_create(void);
+void mu_reader_destroy(struct mu_reader **reader);
+
+/* Adds bytes of the peer. A reply that grows beyond the cap is an error. */
+enum muster_status mu_reader_feed(struct mu_reader *reader, const char *data, size_t length,
+                                  struct mu_error *error) MU_WARN_UNUSED;
+
+/* The next complete reply, for freeReplyObject(), or NULL when more bytes are needed. An error
+ * is final: nothing more can be read. */
+enum muster_status mu_reader_next(struct mu_reader *reader, redisReply **reply,
+                                  struct mu_error *error) MU_WARN_UNUSED;
+
+#endif
