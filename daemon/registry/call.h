@@ -1,7 +1,7 @@
 /* call.h - calls a muster function on a link and reads its answer.
  *
- * Everything that calls functions asynchronously (the coordinator, muster-sim, later the doors) goes this way.
- * JSON is passed through untouched.
+ * Everything that calls functions asynchronously (the coordinator, muster-sim, later the doors)
+ * goes this way. JSON is passed through untouched.
  */
 #ifndef MU_REGISTRY_CALL_H
 #define MU_REGISTRY_CALL_H
@@ -23,8 +23,9 @@ typedef void (*mu_answer_cb)(void *context, const struct mu_answer *answer);
 
 /* FCALL muster_<operation> 1 {<name_space>} arguments…; `operation` in lower case. Arguments are
  * copied. At most 1024 of them. Status as mu_link_command(); on MUSTER_OK the callback is called
- * exactly once, later. An error reply of Redis that is not of muster's table (OOM, LOADING, READONLY,
- * NOSCRIPT-like "ERR Function not found") becomes UNAVAILABLE, others INTERNAL, with Redis's text as the message. */
+ * exactly once, later. An error reply of Redis that is not of muster's table (OOM, LOADING,
+ * READONLY, NOSCRIPT-like "ERR Function not found") becomes UNAVAILABLE, others INTERNAL, with
+ * Redis's text as the message. */
 enum muster_status mu_call(struct mu_link *link, const char *name_space, const char *operation,
                            size_t count, const char *const *arguments, mu_answer_cb callback,
                            void *context) MU_WARN_UNUSED;
