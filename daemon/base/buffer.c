@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define BUFFER_FIRST 256
 
 void mu_buffer_init(struct mu_buffer *buffer, size_t limit) {
@@ -98,40 +100,6 @@ bool mu_buffer_printf(struct mu_buffer *buffer, const char *format, ...) {
     return done;
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 when there is no valid one (RFC 3629: no overlong
- * forms, no surrogates, nothing above U+10FFFF). */
-static size_t utf8_sequence(const unsigned char *text, size_t left) {
-    unsigned char first = text[0];
-    unsigned char low = 0x80, high = 0xBF;
-    size_t size;
-
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first >= 0xC2 && first <= 0xDF) {
-        size = 2;
-    } else if (first >= 0xE0 && first <= 0xEF) {
-        size = 3;
-        low = first == 0xE0 ? 0xA0 : low;
-        high = first == 0xED ? 0x9F : high;
-    } else if (first >= 0xF0 && first <= 0xF4) {
-        size = 4;
-        low = first == 0xF0 ? 0x90 : low;
-        high = first == 0xF4 ? 0x8F : high;
-    } else {
-        return 0;
-    }
-    if (left < size || text[1] < low || text[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < size; i++) {
-        if (text[i] < 0x80 || text[i] > 0xBF) {
-            return 0;
-        }
-    }
-    return size;
-}
-
 /* The escape of one byte below 0x80, or NULL when it stands for itself. */
 static const char *json_escape(unsigned char byte, char out[8]) {
     switch (byte) {
@@ -163,7 +131,7 @@ static bool append_json_body(struct mu_buffer *buffer, const unsigned char *text
     size_t i = 0;
 
     while (i < length) {
-        size_t size = utf8_sequence(text + i, length - i);
+        size_t size = mu_utf8_sequence(text + i, length - i, NULL);
         const char *instead = NULL;
         char out[8];
 

@@ -26,7 +26,7 @@ bool mu_buffer_append_text(struct mu_buffer *buffer, const char *text) MU_WARN_U
 bool mu_buffer_printf(struct mu_buffer *buffer, const char *format, ...)
     MU_PRINTF(2, 3) MU_WARN_UNUSED;
 /* `text` as a JSON string with its quotes; bytes that are not valid UTF-8 become U+FFFD. */
-bool mu_buffer_append_json(struct mu_buffer *buffer, const char *text, size_t length)
-    MU_WARN_UNUSED;
+bool mu_buffer_append_json(struct mu_buffer *buffer, const char *text,
+                           size_t length) MU_WARN_UNUSED;
 
 #endif

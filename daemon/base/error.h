@@ -25,7 +25,6 @@ enum muster_status mu_error_set(struct mu_error *error, enum muster_status statu
                                 const char *format, ...) MU_PRINTF(3, 4);
 
 /* Puts "<formatted>: " before the text; returns the unchanged status of `error`. */
-enum muster_status mu_error_prefix(struct mu_error *error, const char *format, ...)
-    MU_PRINTF(2, 3);
+enum muster_status mu_error_prefix(struct mu_error *error, const char *format, ...) MU_PRINTF(2, 3);
 
 #endif

@@ -24,12 +24,15 @@ struct mu_config {
     char *state_dir;  /* state_dir */
     struct {
         enum mu_redis_mode mode; /* redis.mode */
-        char *url;               /* redis.url; may be `file:` or hold ${ENV}; a secret: printed without its password */
+        /* redis.url; "" when not given, never NULL; a secret: printed without its password */
+        char *url;
         struct {
             uint64_t port;     /* redis.managed.port */
             char *server;      /* redis.managed.server, "redis-server" */
             char *appendfsync; /* redis.managed.appendfsync: everysec | always | no */
-            char *on_exit;     /* redis.managed.on_exit: stop | keep - what a clean end of the last daemon does to it */
+            /* redis.managed.on_exit: stop | keep - what a clean end of the last daemon does to it
+             */
+            char *on_exit;
         } managed;
         uint64_t connect_timeout_ms; /* redis.connect_timeout 2s */
         uint64_t command_timeout_ms; /* redis.command_timeout 5s */
@@ -60,13 +63,17 @@ struct mu_config {
         enum mu_log_level level;   /* log.level info */
         enum mu_log_format format; /* log.format logfmt */
     } log;
+    /* One entry a key of the table: where it was given, as errors begin ("a.yaml:3:10: " or
+     * "--set "), NULL for a default. Only for daemon/config. */
+    char **origins;
 };
 
 /* Defaults. `config` is uninitialised storage. */
 void mu_config_init(struct mu_config *config);
 void mu_config_deinit(struct mu_config *config);
 
-/* Reads `path` over what is there. Reads a file: may block, so only at start and reload. */
+/* Reads `path` over what is there. Reads a file: may block, so only at start and reload. After an
+ * error the keys before the faulty one are already changed: throw the struct away. */
 enum muster_status mu_config_load(struct mu_config *config, const char *path,
                                   struct mu_error *error);
 /* The same from memory; `name` stands for the file in errors. For tests and for fuzzing. */

@@ -1,0 +1,118 @@
+#include "config/keys.h"
+
+#include <string.h>
+
+#include "config/config.h"
+
+#define SECOND 1000ull
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TEXT_MAX 4096
+
+static const char *const mode_words[] = {"managed", "external", NULL};
+static const char *const fsync_words[] = {"everysec", "always", "no", NULL};
+static const char *const exit_words[] = {"stop", "keep", NULL};
+static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+static const char *const format_words[] = {"logfmt", "json", NULL};
+
+/* Enums are stored through an int (value.c). */
+_Static_assert(sizeof(enum mu_redis_mode) == sizeof(int), "enum size");
+_Static_assert(sizeof(enum mu_log_level) == sizeof(int), "enum size");
+_Static_assert(sizeof(enum mu_log_format) == sizeof(int), "enum size");
+
+#define AT(member) .offset = offsetof(struct mu_config, member)
+#define RANGE(low, high) .least = (low), .most = (high)
+
+const struct mu_config_key mu_config_keys[] = {
+    {"namespace", MU_TYPE_TEXT, AT(name_space), .fallback = "muster", RANGE(1, 128),
+     .comment = "Every key and channel in Redis begins with {<namespace>}:"},
+    {"state_dir", MU_TYPE_TEXT, AT(state_dir), .fallback = "/var/lib/muster", RANGE(1, TEXT_MAX),
+     .comment = "Where the managed Redis lives: data, socket, password"},
+
+    {"redis.mode", MU_TYPE_ENUM, AT(redis.mode), .fallback = "managed", .words = mode_words,
+     .comment = "managed: musterd runs its own redis-server; external: redis.url"},
+    {"redis.url", MU_TYPE_TEXT, AT(redis.url), .fallback = "", RANGE(0, TEXT_MAX), .secret = true,
+     .comment = "The external Redis; file:/path reads it from a file"},
+    {"redis.managed.port", MU_TYPE_INTEGER, AT(redis.managed.port), .fallback = "0",
+     RANGE(0, 65535), .comment = "0: unix socket only; else on loopback too, with the password"},
+    {"redis.managed.server", MU_TYPE_TEXT, AT(redis.managed.server), .fallback = "redis-server",
+     RANGE(1, TEXT_MAX), .comment = "Program of the managed Redis, from PATH or as a path"},
+    {"redis.managed.appendfsync", MU_TYPE_WORD, AT(redis.managed.appendfsync),
+     .fallback = "everysec", .words = fsync_words,
+     .comment = "When the managed Redis flushes its data to disk"},
+    {"redis.managed.on_exit", MU_TYPE_WORD, AT(redis.managed.on_exit), .fallback = "stop",
+     .words = exit_words,
+     .comment = "What a clean end of the last daemon does to the managed Redis"},
+    {"redis.connect_timeout", MU_TYPE_DURATION, AT(redis.connect_timeout_ms), .fallback = "2s",
+     RANGE(10, HOUR), .comment = "How long connecting to Redis may take"},
+    {"redis.command_timeout", MU_TYPE_DURATION, AT(redis.command_timeout_ms), .fallback = "5s",
+     RANGE(10, HOUR), .comment = "How long a command may wait for its reply"},
+    {"redis.retry_min", MU_TYPE_DURATION, AT(redis.retry_min_ms), .fallback = "50ms",
+     RANGE(1, HOUR), .comment = "First pause before connecting again; it doubles each time"},
+    {"redis.retry_max", MU_TYPE_DURATION, AT(redis.retry_max_ms), .fallback = "2s", RANGE(1, HOUR),
+     .comment = "Longest pause before connecting again"},
+    {"redis.queue_commands", MU_TYPE_INTEGER, AT(redis.queue_commands), .fallback = "100000",
+     RANGE(16, 10000000), .comment = "Most commands queued or awaiting a reply"},
+    {"redis.queue_bytes", MU_TYPE_SIZE, AT(redis.queue_bytes), .fallback = "64MiB",
+     RANGE(64 * KIB, 16 * GIB), .comment = "Most bytes of commands not yet written"},
+
+    {"coordinator.id", MU_TYPE_TEXT, AT(coordinator.id), .fallback = "", RANGE(0, 128),
+     .comment = "Name of this daemon; empty: <host name>-<random>"},
+    {"coordinator.advertise", MU_TYPE_LIST, AT(coordinator.advertise),
+     .count_offset = offsetof(struct mu_config, coordinator.advertise_count), .fallback = "[]",
+     RANGE(0, 16), .comment = "Addresses at which others reach this daemon"},
+    {"coordinator.lease", MU_TYPE_DURATION, AT(coordinator.lease_ms), .fallback = "3s",
+     RANGE(100, HOUR), .comment = "How long a coordinator that fell silent keeps its office"},
+    {"coordinator.renew", MU_TYPE_DURATION, AT(coordinator.renew_ms), .fallback = "1s",
+     RANGE(10, HOUR), .comment = "How often the coordinator renews its lease"},
+
+    {"detector.heartbeat", MU_TYPE_DURATION, AT(detector.heartbeat_ms), .fallback = "1s",
+     RANGE(10, HOUR), .comment = "How often an instance says that it lives"},
+    {"detector.suspect_after", MU_TYPE_DURATION, AT(detector.suspect_after_ms), .fallback = "3s",
+     RANGE(10, DAY), .comment = "Silence after which an instance leads no longer"},
+    {"detector.dead_after", MU_TYPE_DURATION, AT(detector.dead_after_ms), .fallback = "10s",
+     RANGE(10, DAY), .comment = "Silence after which the members of an instance leave"},
+    {"detector.probe", MU_TYPE_DURATION, AT(detector.probe_ms), .fallback = "200ms",
+     RANGE(10, HOUR), .comment = "How often to look whether instances are still subscribed"},
+    {"detector.resume_grace", MU_TYPE_DURATION, AT(detector.resume_grace_ms), .fallback = "5s",
+     RANGE(0, DAY), .comment = "How long the members of a restarted instance are kept for it"},
+
+    {"limits.profile", MU_TYPE_SIZE, AT(limits.profile), .fallback = "4KiB", RANGE(2, MIB),
+     .comment = "Largest profile of a connection, and largest meta"},
+    {"limits.sessions_per_connection", MU_TYPE_INTEGER, AT(limits.sessions_per_connection),
+     .fallback = "128", RANGE(1, 4096), .comment = "Most sessions that one connection is in"},
+
+    {"log.level", MU_TYPE_ENUM, AT(log.level), .fallback = "info", .words = level_words,
+     .comment = "The least that is logged"},
+    {"log.format", MU_TYPE_ENUM, AT(log.format), .fallback = "logfmt", .words = format_words,
+     .comment = "How a line of the log looks"},
+};
+
+const size_t mu_config_key_count = sizeof mu_config_keys / sizeof mu_config_keys[0];
+
+size_t mu_config_key_find(const char *name) {
+    size_t i = 0;
+
+    while (i < mu_config_key_count && strcmp(mu_config_keys[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static bool in_section(const char *name, const char *section) {
+    size_t length = strlen(section);
+
+    return length == 0 || (strncmp(name, section, length) == 0 && name[length] == '.');
+}
+
+bool mu_config_key_is_section(const char *name) {
+    for (size_t i = 0; i < mu_config_key_count; i++) {
+        if (in_section(mu_config_keys[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
