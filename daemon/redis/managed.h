@@ -4,15 +4,17 @@
  * written anew by whoever starts the server), redis.pid, redis.log, redis.lock and the data
  * (append-only file). The server is detached from the daemon: it outlives a killed daemon and the
  * next one adopts it; a second daemon on the same state directory attaches. Who may start it is
- * settled by a lock (flock) on redis.lock, held only while starting.
+ * settled by a lock (flock) on redis.lock; the server inherits the locked descriptor, so that the
+ * kernel itself answers whether a server of this directory lives, and a second one cannot start
+ * however its starter ended.
  *
- * Way: take the lock - does a server answer on the socket with our password? adopt - else start one
- * and wait until it answers PING without LOADING - release the lock - on_ready. Afterwards a
- * supervisor PINGs; when the server is gone (child exit, or the socket refuses) it goes the same
- * way again, with back-off, and on_ready is called again. Ways to fail, each with its sentence in
- * on_failed (which repeats are rate-limited, attempts go on): no redis-server binary, older than 7,
- * directory of wrong owner or mode, port taken, the server exits at once (its last log lines are
- * quoted).
+ * Way: does a server answer on the socket with our password? adopt it - else try the lock: taken, a
+ * server lives or is being started, ask again - got, start one and wait until it answers PING
+ * without LOADING - on_ready. Afterwards a supervisor PINGs; when the server is gone (child exit,
+ * or the socket refuses) it goes the same way again, with back-off, and on_ready is called again.
+ * Ways to fail, each with its sentence in on_failed (which repeats are rate-limited, attempts go
+ * on): no redis-server binary, older than 7, directory of wrong owner or mode, port taken, the
+ * server exits at once (its last log lines are quoted).
  */
 #ifndef MU_REDIS_MANAGED_H
 #define MU_REDIS_MANAGED_H
