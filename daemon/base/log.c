@@ -63,22 +63,27 @@ static bool bare(const char *text, size_t length) {
     return true;
 }
 
+static bool append_bytes(struct mu_buffer *line, enum mu_log_format format, const char *text,
+                         size_t length) {
+    if (format == MU_LOG_LOGFMT && bare(text, length)) {
+        return mu_buffer_append(line, text, length);
+    }
+    return mu_buffer_append_json(line, text, length);
+}
+
 static bool append_value(struct mu_buffer *line, enum mu_log_format format, const char *text) {
     size_t length = strnlen(text, VALUE_MAX_BYTES + 1);
     struct mu_buffer cut;
     bool done;
 
-    if (length > VALUE_MAX_BYTES) {
-        mu_buffer_init(&cut, 0);
-        done = mu_buffer_append(&cut, text, VALUE_MAX_BYTES) &&
-               mu_buffer_append_text(&cut, "...") && append_value(line, format, cut.data);
-        mu_buffer_deinit(&cut);
-        return done;
+    if (length <= VALUE_MAX_BYTES) {
+        return append_bytes(line, format, text, length);
     }
-    if (format == MU_LOG_LOGFMT && bare(text, length)) {
-        return mu_buffer_append(line, text, length);
-    }
-    return mu_buffer_append_json(line, text, length);
+    mu_buffer_init(&cut, 0);
+    done = mu_buffer_append(&cut, text, VALUE_MAX_BYTES) && mu_buffer_append_text(&cut, "...") &&
+           append_bytes(line, format, cut.data, cut.length);
+    mu_buffer_deinit(&cut);
+    return done;
 }
 
 static bool append_name(struct mu_buffer *line, enum mu_log_format format, const char *name) {

@@ -23,7 +23,12 @@ struct mu_log_field {
     int64_t number;
 };
 
-#define MU_STR(field, value) ((struct mu_log_field){(field), (value) ? (value) : "", 0})
+/* A function, so that an array may stand for `value` without a warning that it is never NULL. */
+static inline const char *mu_log_text(const char *value) {
+    return value != NULL ? value : "";
+}
+
+#define MU_STR(field, value) ((struct mu_log_field){(field), mu_log_text(value), 0})
 #define MU_INT(field, value) ((struct mu_log_field){(field), NULL, (int64_t)(value)})
 
 struct mu_log;
