@@ -2,4 +2,4 @@
 -- (build/daemon/muster.lua), whose locals of the first piece the others use.
 std = "lua51"
 read_globals = { "redis", "cjson", "cmsgpack", "bit", "struct" }
-max_line_length = 120
+max_line_length = 130
