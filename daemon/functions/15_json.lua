@@ -104,7 +104,8 @@ local function parse(skeleton)
 end
 
 local function wrong_with(text)
-    if find(text, '[^\32-\91\93-\126]') then
+    -- Anything but printable ASCII without the backslash takes the slow way.
+    if find(text, '[^\32-Z%[%]%^_-~]') then
         if find(text, '[%z\1-\8\11\12\14-\31]') then
             return 'holds a raw control byte'
         end
