@@ -1,0 +1,256 @@
+/* arguments.c - one table of options, each with the commands that take it. */
+#include "arguments.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum command { STATUS = 1, INSTANCES = 2, SESSIONS = 4, MEMBERS = 8, WATCH = 16, FSCK = 32 };
+#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK)
+
+enum kind { TEXT, FLAG, NUMBER, DURATION, LIST };
+
+struct option {
+    const char *name;
+    enum kind kind;
+    int commands;
+    size_t offset;
+};
+
+#define AT(field) offsetof(struct mu_ctl_options, field)
+
+static const struct option options_table[] = {
+    {"config", TEXT, EVERY, AT(config)},
+    {"url", TEXT, EVERY, AT(url)},
+    {"namespace", TEXT, EVERY, AT(name_space)},
+    {"state-dir", TEXT, EVERY, AT(state_dir)},
+    {"json", FLAG, EVERY, AT(json)},
+    {"session", LIST, WATCH, AT(sessions)},
+    {"count", NUMBER, WATCH, AT(count)},
+    {"for", DURATION, WATCH, AT(for_ms)},
+    {"brief", FLAG, WATCH, AT(brief)},
+    {"limit", NUMBER, SESSIONS | FSCK, AT(limit)},
+    {"offset", NUMBER, SESSIONS, AT(offset)},
+    {"watch", DURATION, FSCK, AT(listen_ms)},
+    {"patience", DURATION, FSCK, AT(patience_ms)},
+};
+
+static const struct {
+    const char *name;
+    enum command command;
+} commands_table[] = {
+    {"status", STATUS},   {"instances", INSTANCES}, {"sessions", SESSIONS},
+    {"members", MEMBERS}, {"watch", WATCH},         {"fsck", FSCK},
+};
+
+void mu_ctl_usage(FILE *out) {
+    fputs("usage: musterctl [--config FILE | --url URL] [--namespace NS] [--state-dir DIR]\n"
+          "                 [--json] COMMAND\n"
+          "\n"
+          "commands\n"
+          "  status                        is the cluster healthy, and how large is it\n"
+          "  instances                     the backend processes and what they hold\n"
+          "  sessions [--offset N] [--limit N]\n"
+          "                                the sessions in the order of their opening\n"
+          "  members SESSION               one session: its leader and its members\n"
+          "  watch [--session S]... [--count N] [--for DURATION] [--brief]\n"
+          "                                events as they happen; --brief sums up each second\n"
+          "  fsck [--watch DURATION] [--patience DURATION] [--limit N]\n"
+          "                                checks the invariants of the data\n"
+          "\n"
+          "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"
+          "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
+          "--config). A duration is 250ms, 3s, 5m or 2h.\n"
+          "\n"
+          "exit status: 0 fine, 1 the answer is no (a finding, unhealthy), 2 usage,\n"
+          "3 Redis cannot be reached\n",
+          out);
+}
+
+static bool parse_number(const char *text, size_t length, uint64_t *out) {
+    uint64_t value = 0;
+    if (length == 0 || length > 15) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
+static bool parse_duration(const char *text, uint64_t *out) {
+    static const struct {
+        const char *unit;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    size_t digits = strspn(text, "0123456789");
+    uint64_t value = 0;
+    if (!parse_number(text, digits, &value) || value > 1000000000) {
+        return false;
+    }
+    if (text[digits] == '\0') {
+        *out = 0;
+        return value == 0; /* only nought needs no unit */
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text + digits, units[i].unit) == 0) {
+            *out = value * units[i].ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool store(struct mu_ctl_options *options, const struct option *option, const char *value,
+                  struct mu_error *error) {
+    char *place = (char *)options + option->offset;
+    switch (option->kind) {
+    case FLAG:
+        *(bool *)(void *)place = true;
+        return true;
+    case TEXT:
+        if (value[0] == '\0') {
+            mu_error_set(error, MUSTER_BAD_REQUEST, "--%s is empty", option->name);
+            return false;
+        }
+        *(const char **)(void *)place = value;
+        return true;
+    case NUMBER:
+        if (!parse_number(value, strlen(value), (uint64_t *)(void *)place)) {
+            mu_error_set(error, MUSTER_BAD_REQUEST, "--%s takes a whole number, not '%s'",
+                         option->name, value);
+            return false;
+        }
+        return true;
+    case DURATION:
+        if (!parse_duration(value, (uint64_t *)(void *)place)) {
+            mu_error_set(error, MUSTER_BAD_REQUEST,
+                         "--%s takes a duration such as 250ms, 3s, 5m or 2h, not '%s'",
+                         option->name, value);
+            return false;
+        }
+        return true;
+    case LIST:
+        options->sessions =
+            mu_realloc(options->sessions, (options->session_count + 1) * sizeof *options->sessions);
+        options->sessions[options->session_count++] = value;
+        return true;
+    }
+    return false;
+}
+
+static const struct option *find_option(const char *name, size_t length) {
+    for (size_t i = 0; i < sizeof options_table / sizeof options_table[0]; i++) {
+        if (strlen(options_table[i].name) == length &&
+            strncmp(options_table[i].name, name, length) == 0) {
+            return &options_table[i];
+        }
+    }
+    return NULL;
+}
+
+static int find_command(const char *name) {
+    for (size_t i = 0; i < sizeof commands_table / sizeof commands_table[0]; i++) {
+        if (strcmp(commands_table[i].name, name) == 0) {
+            return (int)commands_table[i].command;
+        }
+    }
+    return 0;
+}
+
+/* What holds between the options. */
+static bool check(const struct mu_ctl_options *options, int command, int allowed,
+                  const char *last_narrow, struct mu_error *error) {
+    if (options->command == NULL) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "no command given; musterctl --help lists them");
+    } else if (command == 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "there is no command '%s'; musterctl --help lists them", options->command);
+    } else if ((allowed & command) == 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "--%s does not go with '%s'", last_narrow,
+                     options->command);
+    } else if (options->url != NULL && (options->config != NULL || options->state_dir != NULL)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "--url says by itself where Redis is; leave out --config and --state-dir");
+    } else if (command == MEMBERS && options->argument == NULL) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "members needs the name of a session");
+    } else if (command != MEMBERS && options->argument != NULL) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
+                     options->argument);
+    } else if (options->brief && options->json) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "--brief and --json do not go together");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options *options,
+                                   struct mu_error *error) {
+    int allowed = EVERY;
+    const char *last_narrow = "";
+    memset(options, 0, sizeof *options);
+    options->patience_ms = UINT64_MAX; /* the command's own default */
+    options->limit = UINT64_MAX;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            return MU_CTL_PARSE_HELP;
+        }
+        if (strcmp(word, "--version") == 0) {
+            return MU_CTL_PARSE_VERSION;
+        }
+        if (word[0] != '-') {
+            if (options->command == NULL) {
+                options->command = word;
+            } else if (options->argument == NULL) {
+                options->argument = word;
+            } else {
+                mu_error_set(error, MUSTER_BAD_REQUEST, "one argument too many: '%s'", word);
+                return MU_CTL_PARSE_BAD;
+            }
+            continue;
+        }
+        const char *name = word[1] == '-' ? word + 2 : word + 1;
+        size_t length = strcspn(name, "=");
+        const struct option *option = word[1] == '-' ? find_option(name, length) : NULL;
+        if (option == NULL) {
+            mu_error_set(error, MUSTER_BAD_REQUEST,
+                         "there is no option '%s'; musterctl --help lists them", word);
+            return MU_CTL_PARSE_BAD;
+        }
+        const char *value = name[length] == '=' ? name + length + 1 : NULL;
+        if (option->kind == FLAG && value != NULL) {
+            mu_error_set(error, MUSTER_BAD_REQUEST, "--%s takes no value", option->name);
+            return MU_CTL_PARSE_BAD;
+        }
+        if (option->kind != FLAG && value == NULL) {
+            if (i + 1 >= argc) {
+                mu_error_set(error, MUSTER_BAD_REQUEST, "--%s needs a value", option->name);
+                return MU_CTL_PARSE_BAD;
+            }
+            value = argv[++i];
+        }
+        if (!store(options, option, value, error)) {
+            return MU_CTL_PARSE_BAD;
+        }
+        if (option->commands != EVERY) {
+            allowed &= option->commands;
+            last_narrow = option->name;
+        }
+    }
+    int command = options->command != NULL ? find_command(options->command) : 0;
+    return check(options, command, allowed, last_narrow, error) ? MU_CTL_PARSE_RUN
+                                                                : MU_CTL_PARSE_BAD;
+}
+
+void mu_ctl_options_deinit(struct mu_ctl_options *options) {
+    free(options->sessions);
+    options->sessions = NULL;
+}

@@ -1,0 +1,55 @@
+/* ctl.h - what every command of musterctl gets: its options and a Redis that was reached. */
+#ifndef MU_CTL_CTL_H
+#define MU_CTL_CTL_H
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "redis/address.h"
+
+/* The exit status of the program. */
+enum mu_ctl_exit { MU_CTL_FINE = 0, MU_CTL_NO = 1, MU_CTL_USAGE = 2, MU_CTL_UNREACHABLE = 3 };
+
+/* Strings point into argv. Times in ms. */
+struct mu_ctl_options {
+    const char *config;
+    const char *url;
+    const char *name_space;
+    const char *state_dir;
+    bool json;
+    const char *command;
+    const char *argument;  /* members S */
+    const char **sessions; /* watch --session, may repeat; the array is owned */
+    size_t session_count;
+    uint64_t count;  /* watch: ends after so many events; 0: never */
+    uint64_t for_ms; /* watch: ends after that time; 0: never */
+    bool brief;
+    uint64_t limit;     /* sessions: at most so many; fsck: findings listed an invariant; 0: all */
+    uint64_t offset;    /* sessions: skips so many */
+    uint64_t listen_ms; /* fsck --watch: listens to the events that long */
+    uint64_t patience_ms;
+};
+
+struct mu_ctl {
+    const struct mu_ctl_options *options;
+    char *name_space; /* owned */
+    struct mu_redis_address address;
+    char where[256]; /* the address for people, without credentials */
+    uint64_t connect_timeout_ms;
+    uint64_t command_timeout_ms;
+    redisContext *redis; /* owned */
+    bool lost;           /* the connection broke; it has been said on stderr */
+};
+
+/* One command a file. What they return is the exit status of the program. */
+enum mu_ctl_exit mu_ctl_status(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_instances(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_sessions(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_members(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_watch(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
+
+#endif
