@@ -21,12 +21,12 @@ enum mu_config_type {
 struct mu_config_key {
     const char *name; /* dotted; keys of one section stand together */
     enum mu_config_type type;
+    bool secret;          /* may be `file:`, is never repeated in an error, printed masked */
     size_t offset;        /* in struct mu_config */
     size_t count_offset;  /* of a list */
     const char *fallback; /* the default, as the file would have it */
     uint64_t least, most;
     const char *const *words; /* NULL-terminated */
-    bool secret;              /* may be `file:`, is never repeated in an error, printed masked */
     const char *comment;      /* one sentence */
 };
 

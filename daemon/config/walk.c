@@ -17,14 +17,14 @@
 
 struct walk {
     struct mu_config *config;
-    yaml_document_t *document;
+    yaml_document_t document; /* while walk_root() is at work */
     const char *name; /* of the file; NULL: a --set, where places in the value mean nothing */
     const char *directory;
     struct mu_error *error;
 };
 
 /* "file:line:column: " or "--set ", as every error and every origin begins. For free(). */
-static char *place_of(const struct walk *walk, const yaml_mark_t *mark) {
+static char *place_of(struct walk *walk, const yaml_mark_t *mark) {
     struct mu_buffer place;
 
     if (walk->name == NULL) {
@@ -38,8 +38,7 @@ static char *place_of(const struct walk *walk, const yaml_mark_t *mark) {
 }
 
 /* Puts place and key before the sentence that is in walk->error. */
-static enum muster_status at_node(const struct walk *walk, const yaml_node_t *node,
-                                  const char *key) {
+static enum muster_status at_node(struct walk *walk, const yaml_node_t *node, const char *key) {
     char *place = place_of(walk, &node->start_mark);
     char shown[MU_TEXT_SHOWN];
 
@@ -58,7 +57,7 @@ static bool is_null(const yaml_node_t *node) {
 }
 
 /* The scalar as it counts: environment in place, secret file read. `out` is the caller's. */
-static enum muster_status finish_text(const struct walk *walk, const struct mu_config_key *key,
+static enum muster_status finish_text(struct walk *walk, const struct mu_config_key *key,
                                       const yaml_node_t *node, struct mu_buffer *out) {
     const char *text = (const char *)node->data.scalar.value;
     size_t length = node->data.scalar.length;
@@ -95,7 +94,7 @@ static void forget(const struct mu_config_key *key, struct mu_buffer *text) {
     mu_buffer_deinit(text);
 }
 
-static enum muster_status read_scalar(const struct walk *walk, const struct mu_config_key *key,
+static enum muster_status read_scalar(struct walk *walk, const struct mu_config_key *key,
                                       const yaml_node_t *node) {
     enum muster_status status;
     struct mu_buffer text;
@@ -109,7 +108,7 @@ static enum muster_status read_scalar(const struct walk *walk, const struct mu_c
     return status;
 }
 
-static enum muster_status read_item(const struct walk *walk, const struct mu_config_key *key,
+static enum muster_status read_item(struct walk *walk, const struct mu_config_key *key,
                                     const yaml_node_t *node, char **item) {
     enum muster_status status;
     struct mu_buffer text;
@@ -126,7 +125,7 @@ static enum muster_status read_item(const struct walk *walk, const struct mu_con
     return status;
 }
 
-static enum muster_status read_list(const struct walk *walk, const struct mu_config_key *key,
+static enum muster_status read_list(struct walk *walk, const struct mu_config_key *key,
                                     const yaml_node_t *node) {
     size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     char **items;
@@ -138,7 +137,7 @@ static enum muster_status read_list(const struct walk *walk, const struct mu_con
     items = count > 0 ? mu_calloc(count, sizeof *items) : NULL;
     for (size_t i = 0; i < count; i++) {
         const yaml_node_t *item =
-            yaml_document_get_node(walk->document, node->data.sequence.items.start[i]);
+            yaml_document_get_node(&walk->document, node->data.sequence.items.start[i]);
 
         if (read_item(walk, key, item, &items[i]) != MUSTER_OK) {
             for (size_t j = 0; j < i; j++) {
@@ -152,8 +151,7 @@ static enum muster_status read_list(const struct walk *walk, const struct mu_con
     return MUSTER_OK;
 }
 
-static enum muster_status read_value(const struct walk *walk, size_t index,
-                                     const yaml_node_t *node) {
+static enum muster_status read_value(struct walk *walk, size_t index, const yaml_node_t *node) {
     const struct mu_config_key *key = &mu_config_keys[index];
     enum muster_status status;
 
@@ -179,10 +177,10 @@ static enum muster_status read_value(const struct walk *walk, size_t index,
     return status;
 }
 
-static enum muster_status walk_mapping(const struct walk *walk, const yaml_node_t *node,
+static enum muster_status walk_mapping(struct walk *walk, const yaml_node_t *node,
                                        const char *section);
 
-static enum muster_status unknown_key(const struct walk *walk, const yaml_node_t *node,
+static enum muster_status unknown_key(struct walk *walk, const yaml_node_t *node,
                                       const char *section, const char *last, const char *name) {
     struct mu_buffer sentence;
 
@@ -196,7 +194,7 @@ static enum muster_status unknown_key(const struct walk *walk, const yaml_node_t
     return at_node(walk, node, name);
 }
 
-static enum muster_status walk_section(const struct walk *walk, const yaml_node_t *node,
+static enum muster_status walk_section(struct walk *walk, const yaml_node_t *node,
                                        const char *name) {
     if (is_null(node)) {
         return MUSTER_OK; /* all its keys are commented out */
@@ -215,12 +213,12 @@ static bool same_scalar(const yaml_node_t *a, const yaml_node_t *b) {
 }
 
 /* Every earlier key of the mapping is known and differs, so there are never many. */
-static const yaml_node_t *earlier(const struct walk *walk, const yaml_node_t *mapping,
+static const yaml_node_t *earlier(struct walk *walk, const yaml_node_t *mapping,
                                   const yaml_node_pair_t *until) {
-    const yaml_node_t *key = yaml_document_get_node(walk->document, until->key);
+    const yaml_node_t *key = yaml_document_get_node(&walk->document, until->key);
 
     for (yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < until; pair++) {
-        const yaml_node_t *other = yaml_document_get_node(walk->document, pair->key);
+        const yaml_node_t *other = yaml_document_get_node(&walk->document, pair->key);
 
         if (same_scalar(key, other)) {
             return other;
@@ -229,10 +227,10 @@ static const yaml_node_t *earlier(const struct walk *walk, const yaml_node_t *ma
     return NULL;
 }
 
-static enum muster_status walk_pair(const struct walk *walk, const yaml_node_t *mapping,
+static enum muster_status walk_pair(struct walk *walk, const yaml_node_t *mapping,
                                     const yaml_node_pair_t *pair, const char *section) {
-    const yaml_node_t *key = yaml_document_get_node(walk->document, pair->key);
-    const yaml_node_t *value = yaml_document_get_node(walk->document, pair->value);
+    const yaml_node_t *key = yaml_document_get_node(&walk->document, pair->key);
+    const yaml_node_t *value = yaml_document_get_node(&walk->document, pair->value);
     const yaml_node_t *first;
     const char *last;
     char name[NAME_MAX_BYTES];
@@ -264,7 +262,7 @@ static enum muster_status walk_pair(const struct walk *walk, const yaml_node_t *
 }
 
 /* Recursion ends with the depth of the sections in the table. */
-static enum muster_status walk_mapping(const struct walk *walk, const yaml_node_t *node,
+static enum muster_status walk_mapping(struct walk *walk, const yaml_node_t *node,
                                        const char *section) {
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
@@ -277,10 +275,10 @@ static enum muster_status walk_mapping(const struct walk *walk, const yaml_node_
     return MUSTER_OK;
 }
 
-static enum muster_status walk_root(const struct walk *walk, size_t key) {
+static enum muster_status walk_root(struct walk *walk, size_t key) {
     yaml_node_t empty = {.type = YAML_SCALAR_NODE,
                          .data.scalar = {(yaml_char_t *)"", 0, YAML_DOUBLE_QUOTED_SCALAR_STYLE}};
-    const yaml_node_t *root = yaml_document_get_root_node(walk->document);
+    const yaml_node_t *root = yaml_document_get_root_node(&walk->document);
 
     if (walk->name == NULL) {
         /* `--set key=` is the empty text: on a command line there is no other way to mean it. */
@@ -299,7 +297,7 @@ static enum muster_status walk_root(const struct walk *walk, size_t key) {
 }
 
 /* Puts the place of a fault of the text as a whole before its sentence. */
-static enum muster_status in_text(const struct walk *walk, size_t key,
+static enum muster_status in_text(struct walk *walk, size_t key,
                                   const struct mu_config_place *place) {
     if (walk->name == NULL) {
         return mu_error_prefix(walk->error, SET_PLACE "%s", mu_config_keys[key].name);
@@ -315,7 +313,6 @@ static enum muster_status walk_text(struct walk *walk, size_t key, const char *t
                                     size_t length) {
     struct mu_config_place place;
     enum muster_status status = mu_config_scan(text, length, &place, walk->error);
-    yaml_document_t document;
     yaml_parser_t parser;
 
     if (status != MUSTER_OK) {
@@ -325,10 +322,9 @@ static enum muster_status walk_text(struct walk *walk, size_t key, const char *t
         return mu_error_set(walk->error, MUSTER_INTERNAL, "out of memory");
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-    if (yaml_parser_load(&parser, &document)) {
-        walk->document = &document;
+    if (yaml_parser_load(&parser, &walk->document)) {
         status = walk_root(walk, key);
-        yaml_document_delete(&document);
+        yaml_document_delete(&walk->document);
     } else {
         mu_config_yaml_error(&parser, text, length, &place, walk->error);
         status = in_text(walk, key, &place);

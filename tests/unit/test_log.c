@@ -66,14 +66,15 @@ static void logfmt_lines(void **state) {
     assert_memory_equal(text, "time=", 5);
     check_time(text + 5);
     {
-        char *line = strtok(text, "\n");
+        char *rest;
+        char *line = strtok_r(text, "\n", &rest);
         assert_string_equal(line + 5 + TIME_SIZE, " level=info event=lease.acquired id=a epoch=17");
-        line = strtok(NULL, "\n");
+        line = strtok_r(NULL, "\n", &rest);
         assert_string_equal(line + 5 + TIME_SIZE,
                             " level=warn event=x low=-9223372036854775808 none=\"\"");
-        line = strtok(NULL, "\n");
+        line = strtok_r(NULL, "\n", &rest);
         assert_string_equal(line + 5 + TIME_SIZE, " level=error event=bare");
-        assert_null(strtok(NULL, "\n"));
+        assert_null(strtok_r(NULL, "\n", &rest));
     }
     free(text);
     mu_log_destroy(&log);
