@@ -294,17 +294,20 @@ static void passwords_are_not_printed(void **state) {
         struct mu_config config;
         struct mu_error error;
         char text[128];
-        char *all, *line;
+        char *all;
 
         mu_config_init(&config);
         snprintf(text, sizeof text, "redis:\n  url: \"%s\"\n", cases[i].url);
         assert_int_equal(parse(&config, text, &error), MUSTER_OK);
         all = printed(&config);
         assert_null(strstr(all, "sek"));
-        line = strstr(all, "  url: ");
-        assert_non_null(line);
-        assert_memory_equal(line + 7, cases[i].shown, strlen(cases[i].shown));
-        assert_int_equal(line[7 + strlen(cases[i].shown)], '\n');
+        snprintf(text, sizeof text, "
+  url: %s
+", cases[i].shown);
+        if (strstr(all, text) == NULL) {
+            fail_msg("no line '%s' in
+%s", text, all);
+        }
         free(all);
         mu_config_deinit(&config);
     }
