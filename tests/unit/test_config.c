@@ -301,12 +301,9 @@ static void passwords_are_not_printed(void **state) {
         assert_int_equal(parse(&config, text, &error), MUSTER_OK);
         all = printed(&config);
         assert_null(strstr(all, "sek"));
-        snprintf(text, sizeof text, "
-  url: %s
-", cases[i].shown);
+        snprintf(text, sizeof text, "\n  url: %s\n", cases[i].shown);
         if (strstr(all, text) == NULL) {
-            fail_msg("no line '%s' in
-%s", text, all);
+            fail_msg("no line '%s' in\n%s", text, all);
         }
         free(all);
         mu_config_deinit(&config);
