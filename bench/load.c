@@ -1,0 +1,212 @@
+#include "load.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "process.h"
+
+/* Numbers as long as real ones: milliseconds, terms, ranks. */
+#define SEQ 1732000000000ULL
+#define RANK_BASE 4499201580859392ULL /* 1023 * 2^42: priority 0 */
+#define GENERATION "9f3c21d07be84a65"
+
+/* snprintf() that ends the benchmark instead of cutting a text off. */
+__attribute__((format(printf, 3, 4))) static void put(char *text, size_t size, const char *format,
+                                                      ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, size, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length >= size)
+        mb_fail("a text is too long for %zu bytes", size);
+}
+
+void mb_instance_name(size_t number, char name[MB_NAME]) {
+    put(name, MB_NAME, "node-%zu", number + 1);
+}
+
+void mb_load_names(const struct mb_load *load, size_t index, struct mb_names *names) {
+    names->position = index / load->sessions;
+    put(names->connection, sizeof names->connection, "conn-%06zu", index);
+    put(names->session, sizeof names->session, "room-%05zu", index % load->sessions);
+    mb_instance_name((index + names->position) % load->instances, names->instance);
+    put(names->profile, sizeof names->profile,
+        "{\"name\":\"Ada Lovelace %06zu\",\"color\":\"#3a7bd5\",\"x\":17}", index);
+}
+
+void mb_enter(struct mb_pipe *pipe, size_t index, void *load) {
+    struct mb_names names;
+    mb_load_names(load, index, &names);
+    MB_APPEND(pipe, "FCALL", "muster_enter", "1", MB_KEY, names.session, names.connection,
+              names.instance, MB_INCARNATION, "", names.profile);
+}
+
+/* ---- the bare commands --------------------------------------------------------------------- */
+
+struct bare {
+    struct mb_names names;
+    char session[MB_LONG];
+    char candidates[MB_LONG];
+    char events[MB_LONG];
+    char leads[MB_LONG];
+    char records[MB_LONG];
+    char candidate[MB_LONG];
+    char seq[MB_NAME];
+    char count[MB_NAME];
+    char leader[MB_NAME];
+};
+
+static void prepare(struct bare *bare, const struct mb_load *load, size_t index) {
+    struct mb_names *names = &bare->names;
+    struct mb_names first;
+    mb_load_names(load, index, names);
+    mb_load_names(load, index % load->sessions, &first);
+    put(bare->session, MB_LONG, MB_NS "session:%s", names->session);
+    put(bare->candidates, MB_LONG, MB_NS "session:%s:candidates", names->session);
+    put(bare->events, MB_LONG, MB_NS "events:session:%s", names->session);
+    put(bare->leads, MB_LONG, MB_NS "instance:%s:leads", first.instance);
+    put(bare->records, MB_LONG, MB_NS "instance:%s:connections", names->instance);
+    put(bare->candidate, MB_LONG, "%s/%s/" MB_INCARNATION, names->connection, names->instance);
+    put(bare->seq, MB_NAME, "%llu", SEQ + names->position + 1);
+    put(bare->count, MB_NAME, "%zu", names->position + 1);
+    memcpy(bare->leader, first.connection, MB_NAME);
+}
+
+static void event(char text[2 * MB_LONG], const struct bare *bare, const char *name,
+                  const char *rest) {
+    put(text, (size_t)2 * MB_LONG,
+        "{\"event\":\"%s\",\"session\":\"%s\",\"gen\":\"" GENERATION
+        "\",\"seq\":%s,\"term\":%llu,\"at\":%llu,%s}",
+        name, bare->names.session, bare->seq, SEQ + 1, SEQ, rest);
+}
+
+void mb_bare_enter(struct mb_pipe *pipe, size_t index, void *load) {
+    struct bare bare;
+    prepare(&bare, load, index);
+    const struct mb_names *names = &bare.names;
+    char record[MB_LONG];
+    char member[MB_LONG];
+    char rest[MB_LONG + MB_NAME];
+    char published[2 * MB_LONG];
+    char term[MB_NAME];
+    char now[MB_NAME];
+    char rank[MB_NAME];
+
+    put(record, sizeof record, "%llu//////%s/%s", SEQ, names->session, names->profile);
+    put(member, sizeof member,
+        "{\"connection\":\"%s\",\"instance\":\"%s\",\"incarnation\":\"" MB_INCARNATION
+        "\",\"joined_at\":%llu,\"profile\":%s}",
+        names->connection, names->instance, SEQ, names->profile);
+    put(rest, sizeof rest, "\"count\":%s,\"member\":%s", bare.count, member);
+    put(term, sizeof term, "%llu", SEQ + 1);
+    put(now, sizeof now, "%llu", SEQ);
+    put(rank, sizeof rank, "%llu", RANK_BASE + SEQ + names->position);
+
+    MB_APPEND(pipe, "HSET", bare.records, names->connection, record);
+    MB_APPEND(pipe, "HSET", bare.session, "#seq", bare.seq, "#leader", bare.leader, "#term", term,
+              "#count", bare.count, "#anonymous", bare.count, "#gen", GENERATION, names->connection,
+              member);
+    MB_APPEND(pipe, "ZADD", bare.candidates, rank, bare.candidate);
+    event(published, &bare, "member.joined", rest);
+    MB_APPEND(pipe, "PUBLISH", bare.events, published);
+    if (names->position > 0)
+        return;
+    MB_APPEND(pipe, "ZADD", MB_NS "sessions", now, names->session);
+    MB_APPEND(pipe, "SADD", bare.leads, names->session);
+    put(rest, sizeof rest, "\"leader\":\"%s\",\"previous\":null,\"reason\":\"first\"",
+        names->connection);
+    event(published, &bare, "leader.changed", rest);
+    MB_APPEND(pipe, "PUBLISH", bare.events, published);
+}
+
+void mb_bare_read_enter(struct mb_pipe *pipe, size_t index, void *load) {
+    struct bare bare;
+    char instance[MB_LONG];
+    prepare(&bare, load, index);
+    put(instance, sizeof instance, MB_NS "instance:%s", bare.names.instance);
+    MB_APPEND(pipe, "HMGET", instance, "incarnation", "state", "draining");
+    MB_APPEND(pipe, "HGET", bare.records, bare.names.connection);
+    MB_APPEND(pipe, "HMGET", bare.session, "#seq", "#leader", "#term", "#count", "#anonymous",
+              "#gen", "#limit", "#keep", bare.names.connection);
+    mb_bare_enter(pipe, index, load);
+}
+
+void mb_bare_remove(struct mb_pipe *pipe, size_t index, void *context) {
+    const struct mb_load *load = context;
+    struct bare bare;
+    prepare(&bare, load, index);
+    char rest[MB_LONG];
+    char published[2 * MB_LONG];
+    char term[MB_NAME];
+
+    put(term, sizeof term, "%llu", SEQ + 1);
+    put(rest, sizeof rest,
+        "\"count\":%s,\"connection\":\"%s\",\"instance\":\"%s\",\"reason\":\"instance-dead\"",
+        bare.count, bare.names.connection, bare.names.instance);
+    MB_APPEND(pipe, "HDEL", bare.records, bare.names.connection);
+    MB_APPEND(pipe, "HDEL", bare.session, bare.names.connection);
+    MB_APPEND(pipe, "ZREM", bare.candidates, bare.candidate);
+    event(published, &bare, "member.left", rest);
+    MB_APPEND(pipe, "PUBLISH", bare.events, published);
+    if (index + load->sessions < load->connections) {
+        MB_APPEND(pipe, "HSET", bare.session, "#seq", bare.seq, "#leader", "", "#term", term,
+                  "#count", bare.count, "#anonymous", bare.count, "#gen", GENERATION);
+        return;
+    }
+    MB_APPEND(pipe, "DEL", bare.session, bare.candidates);
+    MB_APPEND(pipe, "ZREM", MB_NS "sessions", bare.names.session);
+    MB_APPEND(pipe, "SREM", bare.leads, bare.names.session);
+}
+
+/* ---- the reference design ------------------------------------------------------------------ */
+
+static const char register_script[] =
+    "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end "
+    "redis.call('HSET', KEYS[1], 'id', ARGV[1], 'instanceId', ARGV[2], 'connectedAt', ARGV[3], "
+    "'metadata', ARGV[4]) "
+    "redis.call('SADD', KEYS[2], ARGV[1]) "
+    "return 1";
+
+static const char join_script[] =
+    "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('UNKNOWN') end "
+    "redis.call('HSET', KEYS[1], 'sessionId', ARGV[2]) "
+    "redis.call('SADD', KEYS[2], ARGV[1]) "
+    "redis.call('SET', KEYS[3], ARGV[1], 'NX') "
+    "return {redis.call('GET', KEYS[3]), redis.call('SCARD', KEYS[2])}";
+
+static void load_script(struct mb_pipe *pipe, const char *text, char sha[64]) {
+    redisReply *reply = MB_CALL(pipe, "SCRIPT", "LOAD", text);
+    if (reply->type != REDIS_REPLY_STRING)
+        mb_fail("SCRIPT LOAD did not answer with a digest");
+    put(sha, 64, "%s", reply->str);
+    freeReplyObject(reply);
+}
+
+void mb_reference_init(struct mb_reference *reference, const struct mb_load *load,
+                       struct mb_pipe *pipe) {
+    reference->load = *load;
+    load_script(pipe, register_script, reference->register_sha);
+    load_script(pipe, join_script, reference->join_sha);
+}
+
+void mb_reference_enter(struct mb_pipe *pipe, size_t index, void *context) {
+    const struct mb_reference *reference = context;
+    struct mb_names names;
+    mb_load_names(&reference->load, index, &names);
+    char connection[MB_LONG];
+    char instance[MB_LONG];
+    char members[MB_LONG];
+    char leader[MB_LONG];
+    char now[MB_NAME];
+
+    put(connection, MB_LONG, MB_NS "connection:%s", names.connection);
+    put(instance, MB_LONG, MB_NS "instance:%s:connections", names.instance);
+    put(members, MB_LONG, MB_NS "session:%s:members", names.session);
+    put(leader, MB_LONG, MB_NS "session:%s:leader", names.session);
+    put(now, MB_NAME, "%llu", SEQ);
+    MB_APPEND(pipe, "EVALSHA", reference->register_sha, "2", connection, instance, names.connection,
+              names.instance, now, names.profile);
+    MB_APPEND(pipe, "EVALSHA", reference->join_sha, "3", connection, members, leader,
+              names.connection, names.session);
+}

@@ -1,0 +1,111 @@
+/* kill -9 of an instance on Redis pub/sub: when do the sessions that it led have new leaders?
+ *
+ * Everything is real: the daemon of this build, three instance processes, and a reader of the
+ * sessions' events who looks at the clock. One daemon and an emptied Redis for every run. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/alloc.h"
+#include "instance.h"
+#include "process.h"
+#include "scenario.h"
+
+enum { INSTANCES = 3, HEARTBEAT_MS = 1000, DEADLINE_S = 30 };
+/* The detector must have seen the inbox subscribed before its loss means anything. */
+#define SETTLE_S 1.0
+
+struct result {
+    struct mb_series first;
+    struct mb_series middle;
+    struct mb_series last;
+};
+
+/* Reads events until `expected` sessions told of a new leader: their times, in ms since `start`. */
+static void read_changes(struct mb_pipe *reader, double start, double *times, size_t expected) {
+    redisContext *redis = mb_pipe_context(reader);
+    redisSetTimeout(redis, (struct timeval){.tv_sec = DEADLINE_S});
+    for (size_t count = 0; count < expected;) {
+        void *answer = NULL;
+        if (redisGetReply(redis, &answer) != REDIS_OK)
+            mb_fail("%zu of %zu sessions had a new leader within %d s", count, expected,
+                    DEADLINE_S);
+        redisReply *reply = answer;
+        double now = (mb_seconds() - start) * 1e3;
+        if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 4 &&
+            strstr(reply->element[3]->str, "{\"event\":\"leader.changed\"") != NULL)
+            times[count++] = now;
+        freeReplyObject(reply);
+    }
+}
+
+static void one_run(struct mb_bench *bench, struct mb_server *server, struct result *result) {
+    size_t sessions = bench->quick ? 1000 : 10000;
+    struct mb_load load = {
+        .connections = sessions * INSTANCES, .sessions = sessions, .instances = INSTANCES};
+    pid_t instances[INSTANCES];
+    mb_server_empty(server);
+    pid_t daemon = mb_daemon_start(server, bench->directory, NULL);
+    for (size_t i = 0; i < INSTANCES; i++)
+        instances[i] = mb_instance_start(server, i, HEARTBEAT_MS);
+
+    struct mb_pipe *pipe = mb_pipe_open(mb_server_socket(server));
+    mb_pipe_run(pipe, load.connections, MB_DEPTH, mb_enter, &load);
+    struct mb_pipe *reader = mb_pipe_open(mb_server_socket(server));
+    MB_DO(reader, "PSUBSCRIBE", MB_NS "events:session:*");
+    mb_sleep(SETTLE_S);
+
+    redisReply *led = MB_CALL(pipe, "SCARD", MB_NS "instance:node-1:leads");
+    size_t expected = (size_t)led->integer;
+    freeReplyObject(led);
+    if (expected == 0)
+        mb_fail("the instance to kill leads nothing");
+    double *times = mu_calloc(expected, sizeof *times);
+    double start = mb_seconds();
+    mb_end(&instances[0], SIGKILL);
+    read_changes(reader, start, times, expected);
+    mb_series_add(&result->first, mb_percentile(times, expected, 0));
+    mb_series_add(&result->middle, mb_percentile(times, expected, 0.5));
+    mb_series_add(&result->last, mb_percentile(times, expected, 1));
+
+    free(times);
+    mb_pipe_close(&reader);
+    mb_pipe_close(&pipe);
+    for (size_t i = 0; i < INSTANCES; i++)
+        mb_end(&instances[i], SIGKILL);
+    mb_end(&daemon, SIGTERM);
+}
+
+static void report(struct mb_bench *bench, const char *name, const struct result *result) {
+    mb_report_add(bench->report, &(struct mb_row){.name = name,
+                                                  .what = "kill -9 to the first new leader",
+                                                  .unit = "ms",
+                                                  .measured = result->first});
+    mb_report_add(bench->report,
+                  &(struct mb_row){.name = name,
+                                   .what = "kill -9 to the new leader of half of its sessions",
+                                   .unit = "ms",
+                                   .measured = result->middle});
+    mb_report_add(bench->report,
+                  &(struct mb_row){.name = name,
+                                   .what = bench->quick ? "kill -9 to the last, 1,000 led"
+                                                        : "kill -9 to the last, 10,000 led",
+                                   .unit = "ms",
+                                   .measured = result->last,
+                                   .limit = MB_LIMIT_EVERY,
+                                   .bound = 500});
+}
+
+void mb_scenario_failover(struct mb_bench *bench, const char *name) {
+    struct mb_server *server = mb_bench_server(bench);
+    struct result result = {0};
+    for (size_t run = 0; run < bench->runs; run++) {
+        mb_bench_progress(bench, name, "kill -9", run);
+        one_run(bench, server, &result);
+    }
+    report(bench, name, &result);
+    mb_server_stop(&server);
+}

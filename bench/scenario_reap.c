@@ -1,0 +1,169 @@
+/* The removal of a dead instance that held many connections: how long it takes, and how long
+ * another client's PING waits meanwhile.
+ *
+ * The daemon of this build does it all: an instance process is killed with -9, found dead, buried
+ * and reaped. Time runs from the burial (its ghost stands in Redis) until the ghost is gone. The
+ * baseline removes the same connections with the bare commands, 64 connections in flight. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "instance.h"
+#include "ping.h"
+#include "process.h"
+#include "scenario.h"
+
+enum { INSTANCES = 3, HEARTBEAT_MS = 250, DEADLINE_S = 120, SHAPES = 2 };
+#define GHOST MB_NS "ghosts:node-1:" MB_INCARNATION
+#define POLL_S 0.001
+
+/* Death comes soon, but only after the leaderships moved away from the suspect. */
+static const char *const settings[] = {"detector.heartbeat=250ms", "detector.suspect_after=1s",
+                                       "detector.dead_after=3s", NULL};
+
+struct shape {
+    struct mb_load load;
+    struct mb_series seconds;
+    struct mb_series per_second;
+    struct mb_series ping;
+    struct mb_series ping_moving; /* while its leaderships moved, before the burial */
+    struct mb_series commands;    /* a connection */
+    struct mb_series bare_seconds;
+    struct mb_series bare_ping;
+};
+
+static bool ghost_exists(struct mb_server *server) {
+    redisReply *reply = MB_CALL(mb_server_control(server), "EXISTS", GHOST);
+    bool exists = reply->integer == 1;
+    freeReplyObject(reply);
+    return exists;
+}
+
+/* Returns when it was seen, in mb_seconds(). */
+static double wait_ghost(struct mb_server *server, bool wanted) {
+    double end = mb_seconds() + DEADLINE_S;
+    while (ghost_exists(server) != wanted) {
+        if (mb_seconds() > end)
+            mb_fail("the dead instance was not %s within %d s", wanted ? "buried" : "reaped",
+                    DEADLINE_S);
+        mb_sleep(POLL_S);
+    }
+    return mb_seconds();
+}
+
+/* Commands that Redis ran meanwhile, but for those of this benchmark. */
+static double count_commands(struct mb_server *server) {
+    static const char *const others[] = {"ping", "exists", "info", "fcall", "config|resetstat"};
+    json_t *commands = mb_server_commands(server);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        json_object_del(commands, others[i]);
+    double sum = 0;
+    const char *name = NULL;
+    json_t *calls = NULL;
+    json_object_foreach(commands, name, calls) {
+        sum += (double)json_integer_value(calls);
+    }
+    json_decref(commands);
+    return sum;
+}
+
+static void run_ours(struct mb_bench *bench, struct mb_server *server, struct mb_pipe *pipe,
+                     struct shape *shape) {
+    pid_t instances[INSTANCES];
+    mb_server_empty(server);
+    pid_t daemon = mb_daemon_start(server, bench->directory, settings);
+    for (size_t i = 0; i < INSTANCES; i++)
+        instances[i] = mb_instance_start(server, i, HEARTBEAT_MS);
+    mb_pipe_run(pipe, shape->load.connections, MB_DEPTH, mb_enter, &shape->load);
+
+    struct mb_ping *ping = mb_ping_start(mb_server_socket(server));
+    double killed = mb_seconds();
+    mb_end(&instances[0], SIGKILL);
+    double buried = wait_ghost(server, true);
+    mb_server_reset_commands(server);
+    double gone = wait_ghost(server, false);
+    double commands = count_commands(server);
+    mb_ping_stop(ping);
+
+    double connections = (double)shape->load.connections;
+    mb_series_add(&shape->seconds, gone - buried);
+    mb_series_add(&shape->per_second, connections / (gone - buried));
+    mb_series_add(&shape->ping, mb_ping_longest_ms(ping, buried - POLL_S, gone));
+    mb_series_add(&shape->ping_moving, mb_ping_longest_ms(ping, killed, buried - POLL_S));
+    mb_series_add(&shape->commands, commands / connections);
+    mb_ping_destroy(&ping);
+    for (size_t i = 0; i < INSTANCES; i++)
+        mb_end(&instances[i], SIGKILL);
+    mb_end(&daemon, SIGTERM);
+}
+
+static void run_bare(struct mb_server *server, struct mb_pipe *pipe, struct shape *shape) {
+    mb_server_empty(server);
+    mb_pipe_run(pipe, shape->load.connections, MB_DEPTH, mb_bare_enter, &shape->load);
+    struct mb_ping *ping = mb_ping_start(mb_server_socket(server));
+    double start = mb_seconds();
+    mb_pipe_run(pipe, shape->load.connections, MB_DEPTH, mb_bare_remove, &shape->load);
+    double end = mb_seconds();
+    mb_ping_stop(ping);
+    mb_series_add(&shape->bare_seconds, end - start);
+    mb_series_add(&shape->bare_ping, mb_ping_longest_ms(ping, start, end));
+    mb_ping_destroy(&ping);
+}
+
+static void add_row(struct mb_bench *bench, struct mb_row row, const struct shape *shape,
+                    const char *what) {
+    char text[128];
+    snprintf(text, sizeof text, "%s (%zu connections in %zu session%s)", what,
+             shape->load.connections, shape->load.sessions, shape->load.sessions == 1 ? "" : "s");
+    row.what = text;
+    mb_report_add(bench->report, &row);
+}
+
+static void report(struct mb_bench *bench, const char *name, const struct shape *shape) {
+    add_row(bench,
+            (struct mb_row){.name = name,
+                            .unit = "s",
+                            .measured = shape->seconds,
+                            .against = "the bare commands",
+                            .baseline = shape->bare_seconds,
+                            .limit = MB_LIMIT_MEDIAN,
+                            .bound = 2.5},
+            shape, "burial to the last connection reaped");
+    add_row(bench, (struct mb_row){.name = name, .unit = "/s", .measured = shape->per_second},
+            shape, "connections reaped");
+    add_row(bench,
+            (struct mb_row){.name = name,
+                            .unit = "ms",
+                            .measured = shape->ping,
+                            .against = "the bare commands",
+                            .baseline = shape->bare_ping,
+                            .limit = MB_LIMIT_EVERY,
+                            .bound = 5},
+            shape, "longest PING of another client");
+    add_row(bench, (struct mb_row){.name = name, .unit = "ms", .measured = shape->ping_moving},
+            shape, "longest PING before the burial, while leaderships moved");
+    add_row(bench, (struct mb_row){.name = name, .unit = "commands", .measured = shape->commands},
+            shape, "Redis commands a connection");
+}
+
+void mb_scenario_reap(struct mb_bench *bench, const char *name) {
+    struct mb_load many = mb_bench_load(bench);
+    many.instances = 1; /* all connections on node-1; the others only keep the brake off */
+    struct mb_load one = many;
+    one.sessions = 1;
+    struct shape shapes[SHAPES] = {{.load = many}, {.load = one}};
+    struct mb_server *server = mb_bench_server(bench);
+    struct mb_pipe *pipe = mb_pipe_open(mb_server_socket(server));
+
+    for (size_t run = 0; run < bench->runs; run++) {
+        for (size_t i = 0; i < SHAPES; i++) {
+            mb_bench_progress(bench, name, i == 0 ? "many sessions" : "one session", run);
+            run_ours(bench, server, pipe, &shapes[i]);
+            run_bare(server, pipe, &shapes[i]);
+        }
+    }
+    for (size_t i = 0; i < SHAPES; i++)
+        report(bench, name, &shapes[i]);
+    mb_pipe_close(&pipe);
+    mb_server_stop(&server);
+}

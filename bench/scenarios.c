@@ -1,0 +1,49 @@
+#include <stdio.h>
+
+#include "play.h"
+#include "scenario.h"
+
+static const struct mb_scenario scenarios[] = {
+    {"calls", "Redis commands inside one call of each operation, counted by Redis",
+     "not more than listed", mb_scenario_calls},
+    {"memory", "Redis memory of a connection with one session and a 60-byte profile",
+     "<= 560 bytes", mb_scenario_memory},
+    {"enter", "ENTER of fresh connections, straight FCALL, 64 in flight",
+     "Redis CPU <= 2.0 x bare commands, <= 0.9 x reference design", mb_scenario_enter},
+    {"leave", "round trip of a leader's LEAVE, by members of its session",
+     "p50 <= 100 us at 10,000 members, flat (<= 1.3 x)", mb_scenario_leave},
+    {"failover", "kill -9 of an instance on Redis pub/sub until its sessions have new leaders",
+     "all within 500 ms", mb_scenario_failover},
+    {"reap", "removal of a dead instance with many connections by the daemon",
+     "<= 2.5 s, no PING of another client over 5 ms", mb_scenario_reap},
+};
+
+const struct mb_scenario *mb_scenarios(size_t *count) {
+    *count = sizeof scenarios / sizeof scenarios[0];
+    return scenarios;
+}
+
+struct mb_server *mb_bench_server(struct mb_bench *bench) {
+    struct mb_server *server = mb_server_start(bench->directory);
+    mb_play_load(mb_server_control(server));
+    mb_report_machine(bench->report, mb_server_version(server), bench->quick);
+    return server;
+}
+
+void mb_bench_fresh(struct mb_server *server, size_t instances) {
+    struct mb_pipe *control = mb_server_control(server);
+    mb_server_empty(server);
+    mb_play_lead(control);
+    mb_play_start(control, instances);
+}
+
+struct mb_load mb_bench_load(const struct mb_bench *bench) {
+    size_t parts = bench->quick ? 5 : 1;
+    return (struct mb_load){
+        .connections = 100000 / parts, .sessions = 10000 / parts, .instances = 10};
+}
+
+void mb_bench_progress(const struct mb_bench *bench, const char *name, const char *text,
+                       size_t run) {
+    fprintf(stderr, "%s: %s (%zu of %zu)\n", name, text, run + 1, bench->runs);
+}
