@@ -51,6 +51,21 @@ redisReply *mu_receive(struct mu_ctl *ctl) {
     return reply;
 }
 
+redisReply *mu_receive_multi(struct mu_ctl *ctl, size_t count) {
+    for (size_t i = 0; i < count + 1; i++) {
+        freeReplyObject(mu_receive(ctl)); /* +OK, +QUEUED */
+    }
+    redisReply *reply = mu_receive(ctl);
+    if (reply != NULL && (reply->type != REDIS_REPLY_ARRAY || reply->elements != count)) {
+        fprintf(stderr, "musterctl: Redis at %s refused to be read: %s\n", ctl->where,
+                reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer of another shape");
+        ctl->lost = true;
+        freeReplyObject(reply);
+        reply = NULL;
+    }
+    return reply;
+}
+
 const char *mu_reply_text(const redisReply *reply) {
     return mu_reply_is_text(reply) ? reply->str : "";
 }

@@ -14,6 +14,11 @@ redisReply *mu_ask(struct mu_ctl *ctl, const char *format, ...);
 void mu_send(struct mu_ctl *ctl, const char *format, ...);
 redisReply *mu_receive(struct mu_ctl *ctl);
 
+/* After mu_send() of MULTI, `count` commands and EXEC: the array of their replies, among which may
+ * be errors. A transaction that Redis refused as a whole counts as a lost connection: nothing that
+ * is read after it could be believed. */
+redisReply *mu_receive_multi(struct mu_ctl *ctl, size_t count);
+
 /* All take NULL and replies of another type; then they give what stands for "nothing". */
 const char *mu_reply_text(const redisReply *reply);                   /* "" */
 const redisReply *mu_reply_at(const redisReply *reply, size_t index); /* NULL */
