@@ -124,8 +124,6 @@ static void read_more(struct mu_watch *self) {
             return;
         }
     }
-    if (!self->closing && mu_watch_settled(self))
-        self->options.on_settled(self->options.context);
 }
 
 bool mu_watch_settled(const struct mu_watch *self) {

@@ -44,8 +44,6 @@ struct mu_watch_options {
     void (*on_left)(void *context, uint32_t session, const struct mu_event *event);
     void (*on_snapshot)(void *context, uint32_t session, const struct mu_view *view,
                         const redisReply *reply);
-    /* No snapshot is wanted or on its way any more. */
-    void (*on_settled)(void *context);
 };
 
 /* NULL, with the reason in `error`, when the events file cannot be opened. */
