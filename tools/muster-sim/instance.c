@@ -377,10 +377,10 @@ static void on_part_closed(void *context) {
 static void end(struct instance *self, int exit_code) {
     if (self->state == ENDED)
         return;
-    self->state = ENDED;
     self->exit_code = exit_code;
     if (self->options->report_file)
         write_report(self, false);
+    self->state = ENDED;
     mu_entering_close(self->entering);
     mu_presence_close(self->presence);
     mu_watch_close(self->watch, on_part_closed, self);

@@ -15,7 +15,7 @@ enum muster_status mu_report_write(const char *path, const json_t *report, struc
         abort();
     enum muster_status status = MUSTER_OK;
     FILE *file = fopen(temporary.data, "we");
-    bool written = file && json_dumpf(report, file, JSON_INDENT(1)) == 0 && fputc('\n', file) > 0;
+    bool written = file && json_dumpf(report, file, JSON_COMPACT) == 0 && fputc('\n', file) > 0;
     if (file && fclose(file) != 0)
         written = false;
     if (!written || rename(temporary.data, path) != 0) {
