@@ -54,8 +54,9 @@ uint32_t mu_fsck_owner(struct mu_fsck *fsck, const char *name, size_t length) {
     uint32_t number = mu_names_put(&fsck->owner_names, name, length);
     if (number == before) {
         fsck->owners = room_for(fsck->owners, &fsck->owners_capacity, number, sizeof *fsck->owners);
+        uint32_t instance = mu_fsck_instance(fsck, name, left);
         fsck->owners[number] = (struct mu_owner){
-            .instance = mu_fsck_instance(fsck, name, left),
+            .instance = instance,
             .incarnation = {mu_names_text(&fsck->owner_names, number) + left + 1,
                             length - left - 1},
         };

@@ -54,7 +54,8 @@ static void take_entry(struct mu_fsck *fsck, enum mu_container container, const 
         break;
     case MU_IN_INSTANCES:
         if (id) {
-            fsck->instances[mu_fsck_instance(fsck, text, length)].listed = true;
+            uint32_t instance = mu_fsck_instance(fsck, text, length);
+            fsck->instances[instance].listed = true;
         } else {
             odd_entry(fsck, container, entry, 0, MU_INSTANCE_ENTRY);
         }
