@@ -34,7 +34,7 @@ end
 
 -- A cursor of HSCAN or SSCAN, as Redis gave it: up to 64 bits, so it stays text.
 function mu.check_cursor(text)
-    if #text > 20 or not find(text, '^%d+$') then
+    if not find(text, '^%d+$') or #text > 20 or (#text == 20 and text > '18446744073709551615') then
         fail('BAD_REQUEST', 'cursor ' .. quote(text) .. " must be 0 or what the last slice returned")
     end
 end

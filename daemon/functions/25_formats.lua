@@ -4,7 +4,7 @@ local fail, check_id, int = mu.fail, mu.check_id, mu.int
 
 -- A record: connected_at/user/ttl/until/secret/resumed/s1,s2,.../profile. Ids hold neither `/` nor
 -- `,`; the profile stands last and may hold anything.
-local RECORD = '^(%d+)/([^/]*)/(%d*)/(%d*)/([^/]*)/([^/]*)/([^/]*)/({.*})$'
+local RECORD = '^(%d+)/([^/]*)/(%d*)/(%d*)/([^/]*)/([^/]*)/([^/]*)/(%s*{.*}%s*)$'
 
 -- nil when the text is no record.
 function mu.parse_record(text)
@@ -57,7 +57,7 @@ function mu.position(list, value)
     return nil
 end
 
-local MEMBER = '^{"connection":"([^"]*)","instance":"([^"]*)","incarnation":"([^"]*)"(.-),"profile":({.*})}$'
+local MEMBER = '^{"connection":"([^"]*)","instance":"([^"]*)","incarnation":"([^"]*)"(.-),"profile":(%s*{.*}%s*)}$'
 
 -- nil when the text is no member. `options` is kept as text: priority, lead, away, rank.
 function mu.parse_member(text)
@@ -149,7 +149,7 @@ function mu.options_argument(c, text, kind)
     local decoded = decode(text)
 
     for name, value in pairs(decoded) do
-        if not find(', ' .. allowed .. ',', ', ' .. name .. ',', 1, true) then
+        if not find(name, '^%a+$') or not find(', ' .. allowed .. ',', ', ' .. name .. ',', 1, true) then
             fail('BAD_REQUEST', 'unknown option ' .. mu.quote(name) .. '; allowed are ' .. allowed)
         end
         check_option(name, value)

@@ -38,10 +38,7 @@ mu.define('beats', {
 
 -- Is the instance still as silent as when the verdict was formed?
 local function check_silent(c, id, score_seen)
-    local seen = tonumber(score_seen)
-    if not seen or not find(score_seen, '^%d+$') then
-        fail('BAD_REQUEST', 'score_seen ' .. quote(score_seen) .. ' must be the score in milliseconds')
-    end
+    local seen = mu.check_integer(score_seen, 'score_seen', 0, 9007199254740991)
     local score = call('ZSCORE', c.prefix .. 'instances', id)
     if score and tonumber(score) ~= seen then
         fail('ALIVE', 'instance ' .. quote(id) .. ' was heard at ' .. int(tonumber(score)))
