@@ -73,8 +73,8 @@ static void check_channel(struct mt_events *events, const char *channel, const j
 
 static void collect(struct mt_events *events, const redisReply *channel, const redisReply *text) {
     json_error_t error;
-    json_t *payload =
-        json_loadb(text->str, (size_t)text->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *payload = json_loadb(text->str, (size_t)text->len,
+                                 JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (payload == NULL)
         mt_fail(mt_redis_world(events->publisher), "on %s: no JSON (%s): %s", channel->str,
                 error.text, text->str);
