@@ -1,0 +1,243 @@
+#include "app.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/ids.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/prepare.h"
+#include "redis/address.h"
+#include "redis/link.h"
+#include "redis/managed.h"
+#include "redis/subscriber.h"
+
+struct mu_app {
+    uv_loop_t *loop;
+    const struct mu_config *config;
+    struct mu_log *log;
+    void (*on_ended)(void *context);
+    void *context;
+    char client_name[MU_ID_SIZE + 16];
+    struct mu_managed *managed; /* NULL unless redis.mode is managed */
+    struct mu_link *link;       /* NULL until it is known where Redis is */
+    struct mu_subscriber *subscriber;
+    struct mu_preparer *preparer;
+    struct mu_coordinator *coordinator;
+    bool was_ready;
+    bool stopping;
+};
+
+/* ---- the command link ---- */
+
+static void on_prepared(void *context, const struct mu_error *error,
+                        const struct mu_prepared *prepared) {
+    struct mu_app *app = context;
+    if (error != NULL) {
+        MU_LOG(app->log, MU_LOG_ERROR, "redis.unusable", MU_STR("error", error->text));
+        mu_link_reject(app->link, error->text);
+        return;
+    }
+    mu_link_open(app->link);
+    MU_LOG(app->log, MU_LOG_INFO, app->was_ready ? "redis.ready" : "daemon.ready",
+           MU_STR("redis_version", prepared->version), MU_STR("run", prepared->run),
+           MU_STR("library", prepared->library_loaded ? "loaded" : "present"));
+    app->was_ready = true;
+    mu_coordinator_link_up(app->coordinator, prepared);
+}
+
+static void on_connected(void *context) {
+    struct mu_app *app = context;
+    if (!app->stopping) {
+        mu_preparer_begin(app->preparer, app->link);
+    }
+}
+
+static void on_link_down(void *context, const struct mu_error *reason) {
+    struct mu_app *app = context;
+    MU_LOG(app->log, MU_LOG_WARN, "redis.down", MU_STR("error", reason->text));
+    mu_coordinator_link_down(app->coordinator);
+}
+
+static void on_library_missing(void *context) {
+    struct mu_app *app = context;
+    mu_link_reject(app->link, "the functions library is gone; it is loaded on a new connection");
+}
+
+/* ---- subscriptions ---- */
+
+static void on_message(void *context, const char *pattern, const char *channel, const char *payload,
+                       size_t length) {
+    struct mu_app *app = context;
+    mu_coordinator_message(app->coordinator, pattern, channel, payload, length);
+}
+
+static void on_subscriber_up(void *context) {
+    struct mu_app *app = context;
+    mu_coordinator_subscriber_up(app->coordinator);
+}
+
+static void on_subscriber_down(void *context, const struct mu_error *reason) {
+    struct mu_app *app = context;
+    MU_LOG(app->log, MU_LOG_WARN, "redis.subscriber_down", MU_STR("error", reason->text));
+    mu_coordinator_subscriber_down(app->coordinator);
+}
+
+/* ---- where Redis is ---- */
+
+static void connect_to(struct mu_app *app, const struct mu_redis_address *address) {
+    char text[512];
+    mu_redis_address_describe(address, text, sizeof text);
+    MU_LOG(app->log, MU_LOG_INFO, "redis.address", MU_STR("address", text));
+    if (app->link != NULL) {
+        mu_link_set_address(app->link, address);
+        mu_subscriber_set_address(app->subscriber, address);
+        return;
+    }
+    const struct mu_config *config = app->config;
+    app->link =
+        mu_link_create(app->loop, &(struct mu_link_options){
+                                      .address = address,
+                                      .client_name = app->client_name,
+                                      .connect_timeout_ms = config->redis.connect_timeout_ms,
+                                      .command_timeout_ms = config->redis.command_timeout_ms,
+                                      .retry_min_ms = config->redis.retry_min_ms,
+                                      .retry_max_ms = config->redis.retry_max_ms,
+                                      .queue_commands = config->redis.queue_commands,
+                                      .queue_bytes = config->redis.queue_bytes,
+                                      .log = app->log,
+                                      .context = app,
+                                      .on_connected = on_connected,
+                                      .on_down = on_link_down,
+                                  });
+    struct mu_subscriber_options options = {
+        .address = address,
+        .client_name = app->client_name,
+        .connect_timeout_ms = config->redis.connect_timeout_ms,
+        .command_timeout_ms = config->redis.command_timeout_ms,
+        .retry_min_ms = config->redis.retry_min_ms,
+        .retry_max_ms = config->redis.retry_max_ms,
+        .log = app->log,
+        .context = app,
+        .on_message = on_message,
+        .on_up = on_subscriber_up,
+        .on_down = on_subscriber_down,
+    };
+    app->subscriber = mu_subscriber_create(app->loop, &options);
+    app->coordinator =
+        mu_coordinator_create(app->loop, &(struct mu_coordinator_options){
+                                             .config = config,
+                                             .log = app->log,
+                                             .link = app->link,
+                                             .subscriber = app->subscriber,
+                                             .database = address->database,
+                                             .context = app,
+                                             .on_library_missing = on_library_missing,
+                                         });
+}
+
+static void on_managed_ready(void *context, const struct mu_redis_address *address) {
+    struct mu_app *app = context;
+    if (!app->stopping) {
+        connect_to(app, address);
+    }
+}
+
+static void on_managed_failed(void *context, const struct mu_error *error) {
+    struct mu_app *app = context;
+    MU_LOG(app->log, MU_LOG_ERROR, "redis.managed_failed", MU_STR("error", error->text));
+}
+
+/* ---- life ---- */
+
+struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, struct mu_log *log,
+                             void (*on_ended)(void *context), void *context,
+                             struct mu_error *error) {
+    struct mu_redis_address address = {0};
+    if (config->redis.mode == MU_REDIS_EXTERNAL &&
+        mu_redis_address_parse(config->redis.url, &address, error) != MUSTER_OK) {
+        mu_error_prefix(error, "redis.url");
+        return NULL;
+    }
+    struct mu_app *app = mu_calloc(1, sizeof *app);
+    app->loop = loop;
+    app->config = config;
+    app->log = log;
+    app->on_ended = on_ended;
+    app->context = context;
+    snprintf(app->client_name, sizeof app->client_name, "musterd:%s", config->coordinator.id);
+    app->preparer = mu_preparer_create(log, on_prepared, app);
+    MU_LOG(log, MU_LOG_INFO, "daemon.starting", MU_STR("version", MUSTER_VERSION),
+           MU_STR("namespace", config->name_space), MU_STR("id", config->coordinator.id));
+    if (config->redis.mode == MU_REDIS_EXTERNAL) {
+        connect_to(app, &address);
+        mu_redis_address_deinit(&address);
+    } else {
+        app->managed = mu_managed_create(loop, &(struct mu_managed_options){
+                                                   .state_dir = config->state_dir,
+                                                   .server = config->redis.managed.server,
+                                                   .port = (uint16_t)config->redis.managed.port,
+                                                   .appendfsync = config->redis.managed.appendfsync,
+                                                   .log = log,
+                                                   .context = app,
+                                                   .on_ready = on_managed_ready,
+                                                   .on_failed = on_managed_failed,
+                                               });
+    }
+    return app;
+}
+
+static void on_managed_closed(void *context) {
+    struct mu_app *app = context;
+    MU_LOG(app->log, MU_LOG_INFO, "daemon.ended", MU_STR("id", app->config->coordinator.id));
+    app->on_ended(app->context);
+}
+
+static void close_managed(void *context) {
+    struct mu_app *app = context;
+    if (app->managed == NULL) {
+        on_managed_closed(app);
+        return;
+    }
+    bool stop = strcmp(app->config->redis.managed.on_exit, "stop") == 0;
+    mu_managed_close(&app->managed, stop, on_managed_closed, app);
+}
+
+static void close_coordinator(void *context) {
+    struct mu_app *app = context;
+    mu_coordinator_close(&app->coordinator, close_managed, app);
+}
+
+static void close_link(void *context) {
+    struct mu_app *app = context;
+    mu_link_close(&app->link, close_coordinator, app);
+}
+
+static void on_stopped(void *context) {
+    struct mu_app *app = context;
+    mu_subscriber_close(&app->subscriber, close_link, app);
+}
+
+void mu_app_stop(struct mu_app *app) {
+    if (app->stopping) {
+        return;
+    }
+    app->stopping = true;
+    MU_LOG(app->log, MU_LOG_INFO, "daemon.stopping", MU_STR("id", app->config->coordinator.id));
+    if (app->coordinator != NULL) {
+        mu_coordinator_stop(app->coordinator, on_stopped, app);
+    } else {
+        close_managed(app);
+    }
+}
+
+void mu_app_destroy(struct mu_app **app) {
+    if (*app == NULL) {
+        return;
+    }
+    mu_preparer_destroy(&(*app)->preparer);
+    free(*app);
+    *app = NULL;
+}

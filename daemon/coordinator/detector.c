@@ -1,0 +1,345 @@
+#include "coordinator/detector.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/table.h"
+
+#define RETRY_MS 500         /* after a verdict whose outcome is unknown */
+#define RETRY_BROKEN_MS 5000 /* after one that Redis cannot carry out */
+#define ALIVE_LIMIT 3        /* so often ALIVE: what the inbox said is not believed any more */
+#define INBOX_CLOSED 2       /* probes in a row */
+
+struct instance {
+    char id[MU_ID_SIZE];
+    char incarnation[MU_ID_SIZE];
+    char score[MU_SCORE_SIZE];
+    bool suspect;
+    bool draining;
+    bool details_due;
+    bool polled;      /* seen in the poll that is under way */
+    bool moved;       /* its score changed in the last poll, by its own doing */
+    bool written;     /* we wrote its heartbeat: the next change is ours */
+    bool score_stale; /* ALIVE: another score is there by now */
+    bool asked;       /* a verdict is under way */
+    bool inbox_open;  /* seen with a subscriber since the last reset or suspicion */
+    unsigned inbox_zero;
+    unsigned alive_answers; /* in a row */
+    uint64_t heard_at;      /* last sign of life */
+    uint64_t channel_at;    /* last heartbeat on the channel; 0: none */
+    uint64_t retry_at;
+    UT_hash_handle hh;
+};
+
+struct mu_detector {
+    uint64_t suspect_after_ms;
+    uint64_t dead_after_ms;
+    struct instance *instances;
+    bool seeing;
+    uint64_t poll_sent;
+    uint64_t last_poll_sent;
+};
+
+struct mu_detector *mu_detector_create(uint64_t suspect_after_ms, uint64_t dead_after_ms) {
+    assert(suspect_after_ms > 0 && suspect_after_ms < dead_after_ms);
+    struct mu_detector *detector = mu_calloc(1, sizeof *detector);
+    detector->suspect_after_ms = suspect_after_ms;
+    detector->dead_after_ms = dead_after_ms;
+    detector->seeing = true;
+    return detector;
+}
+
+void mu_detector_clear(struct mu_detector *detector) {
+    struct instance *instance = NULL;
+    struct instance *next = NULL;
+    HASH_ITER(hh, detector->instances, instance, next) {
+        HASH_DEL(detector->instances, instance);
+        free(instance);
+    }
+    detector->poll_sent = 0;
+    detector->last_poll_sent = 0;
+}
+
+void mu_detector_destroy(struct mu_detector **detector) {
+    if (*detector == NULL)
+        return;
+    mu_detector_clear(*detector);
+    free(*detector);
+    *detector = NULL;
+}
+
+static struct instance *find(const struct mu_detector *detector, const char *id) {
+    struct instance *instance = NULL;
+    HASH_FIND_STR(detector->instances, id, instance);
+    return instance;
+}
+
+static void forget(struct mu_detector *detector, struct instance *instance) {
+    HASH_DEL(detector->instances, instance);
+    free(instance);
+}
+
+static void begin_anew(struct instance *instance, uint64_t now) {
+    instance->heard_at = now;
+    instance->channel_at = 0;
+    instance->inbox_open = false;
+    instance->inbox_zero = 0;
+    instance->alive_answers = 0;
+    instance->retry_at = 0;
+}
+
+void mu_detector_reset(struct mu_detector *detector, uint64_t now) {
+    struct instance *instance = NULL;
+    struct instance *next = NULL;
+    HASH_ITER(hh, detector->instances, instance, next) {
+        begin_anew(instance, now);
+    }
+}
+
+void mu_detector_sight(struct mu_detector *detector, uint64_t now, bool seeing) {
+    if (seeing && !detector->seeing)
+        mu_detector_reset(detector, now);
+    detector->seeing = seeing;
+}
+
+void mu_detector_poll_begin(struct mu_detector *detector, uint64_t sent_at) {
+    struct instance *instance = NULL;
+    struct instance *next = NULL;
+    HASH_ITER(hh, detector->instances, instance, next) {
+        instance->polled = false;
+        instance->moved = false;
+    }
+    detector->last_poll_sent = detector->poll_sent;
+    detector->poll_sent = sent_at;
+}
+
+static struct instance *discover(struct mu_detector *detector, uint64_t now, const char *id) {
+    struct instance *instance = mu_calloc(1, sizeof *instance);
+    snprintf(instance->id, sizeof instance->id, "%s", id);
+    instance->details_due = true;
+    begin_anew(instance, now);
+    HASH_ADD_STR(detector->instances, id, instance);
+    return instance;
+}
+
+void mu_detector_poll_score(struct mu_detector *detector, uint64_t now, const char *id,
+                            const char *score) {
+    if (!mu_id_valid(id, strlen(id)) || strlen(score) >= MU_SCORE_SIZE)
+        return;
+    struct instance *instance = find(detector, id);
+    if (instance == NULL)
+        instance = discover(detector, now, id);
+    instance->polled = true;
+    instance->score_stale = false;
+    if (strcmp(instance->score, score) == 0)
+        return;
+    bool known = instance->score[0] != '\0';
+    snprintf(instance->score, sizeof instance->score, "%s", score);
+    if (!known)
+        return;
+    if (instance->written) {
+        instance->written = false;
+        return;
+    }
+    instance->moved = true;
+    /* A heartbeat also sounds on the channel. If we heard one since the last poll, this change is
+     * that one, and counts from when it was heard. */
+    if (instance->channel_at == 0 || instance->channel_at < detector->last_poll_sent)
+        instance->heard_at = now;
+    if (instance->suspect)
+        instance->details_due = true;
+}
+
+void mu_detector_poll_end(struct mu_detector *detector) {
+    struct instance *instance = NULL;
+    struct instance *next = NULL;
+    HASH_ITER(hh, detector->instances, instance, next) {
+        if (!instance->polled)
+            forget(detector, instance);
+    }
+}
+
+void mu_detector_details(struct mu_detector *detector, uint64_t now, const char *id,
+                         const char *incarnation, bool suspect, bool draining) {
+    struct instance *instance = find(detector, id);
+    if (instance == NULL)
+        return;
+    instance->details_due = false;
+    if (incarnation == NULL || !mu_id_valid(incarnation, strlen(incarnation)))
+        incarnation = ""; /* nothing can be decided about it until it says who it is */
+    if (strcmp(instance->incarnation, incarnation) != 0) {
+        snprintf(instance->incarnation, sizeof instance->incarnation, "%s", incarnation);
+        instance->asked = false; /* what is under way is about another one */
+        instance->written = false;
+        begin_anew(instance, now);
+    }
+    instance->suspect = suspect;
+    instance->draining = draining;
+}
+
+void mu_detector_details_due(struct mu_detector *detector, const char *id) {
+    struct instance *instance = find(detector, id);
+    if (instance != NULL)
+        instance->details_due = true;
+}
+
+enum mu_heard mu_detector_heard(struct mu_detector *detector, uint64_t now, const char *id,
+                                const char *incarnation) {
+    struct instance *instance = find(detector, id);
+    if (instance == NULL)
+        return MU_HEARD_UNKNOWN;
+    if (strcmp(instance->incarnation, incarnation) != 0) {
+        instance->details_due = true;
+        return MU_HEARD_OTHER;
+    }
+    instance->heard_at = now;
+    instance->channel_at = now;
+    if (!instance->suspect)
+        return MU_HEARD;
+    instance->details_due = true;
+    return MU_HEARD_SUSPECT;
+}
+
+void mu_detector_written(struct mu_detector *detector, const char *id) {
+    struct instance *instance = find(detector, id);
+    if (instance != NULL)
+        instance->written = true;
+}
+
+bool mu_detector_moved(const struct mu_detector *detector, const char *id) {
+    const struct instance *instance = find(detector, id);
+    return instance != NULL && instance->moved;
+}
+
+void mu_detector_revived(struct mu_detector *detector, const char *id) {
+    struct instance *instance = find(detector, id);
+    if (instance != NULL)
+        instance->suspect = false;
+}
+
+bool mu_detector_inbox(struct mu_detector *detector, const char *id, uint64_t subscribers) {
+    struct instance *instance = find(detector, id);
+    if (instance == NULL)
+        return false;
+    if (subscribers > 0) {
+        instance->inbox_open = true;
+        instance->inbox_zero = 0;
+        return false;
+    }
+    if (!instance->inbox_open)
+        return false;
+    if (instance->inbox_zero < INBOX_CLOSED)
+        instance->inbox_zero++;
+    return instance->inbox_zero == 1;
+}
+
+static bool judge(const struct mu_detector *detector, const struct instance *instance, uint64_t now,
+                  struct mu_verdict *verdict) {
+    if (instance->asked || instance->score_stale || instance->incarnation[0] == '\0' ||
+        now < instance->retry_at)
+        return false;
+    uint64_t silent = now > instance->heard_at ? now - instance->heard_at : 0;
+    bool closed = instance->inbox_zero >= INBOX_CLOSED;
+    if (instance->suspect ? silent < detector->dead_after_ms
+                          : silent < detector->suspect_after_ms && !closed)
+        return false;
+    memset(verdict, 0, sizeof *verdict);
+    verdict->kind = instance->suspect ? MU_VERDICT_BURY : MU_VERDICT_SUSPECT;
+    verdict->cause = silent >= detector->suspect_after_ms ? "silence" : "inbox";
+    verdict->silent_ms = silent;
+    snprintf(verdict->instance, sizeof verdict->instance, "%s", instance->id);
+    snprintf(verdict->incarnation, sizeof verdict->incarnation, "%s", instance->incarnation);
+    snprintf(verdict->score, sizeof verdict->score, "%s", instance->score);
+    return true;
+}
+
+size_t mu_detector_tick(struct mu_detector *detector, uint64_t now, struct mu_verdict *verdicts,
+                        size_t room) {
+    size_t count = 0;
+    if (!detector->seeing)
+        return 0;
+    struct instance *instance = NULL;
+    struct instance *next = NULL;
+    HASH_ITER(hh, detector->instances, instance, next) {
+        if (count == room)
+            break;
+        if (judge(detector, instance, now, &verdicts[count])) {
+            instance->asked = true;
+            count++;
+        }
+    }
+    return count;
+}
+
+static void on_alive(struct instance *instance, uint64_t now) {
+    instance->score_stale = true;
+    instance->heard_at = now;
+    if (++instance->alive_answers >= ALIVE_LIMIT) {
+        instance->alive_answers = 0;
+        instance->inbox_open = false;
+        instance->inbox_zero = 0;
+    }
+}
+
+bool mu_detector_result(struct mu_detector *detector, uint64_t now,
+                        const struct mu_verdict *verdict, enum muster_status status) {
+    struct instance *instance = find(detector, verdict->instance);
+    if (instance == NULL || strcmp(instance->incarnation, verdict->incarnation) != 0)
+        return false;
+    instance->asked = false;
+    switch (status) {
+    case MUSTER_OK:
+        if (verdict->kind == MU_VERDICT_BURY) {
+            forget(detector, instance);
+            return true;
+        }
+        instance->suspect = true;
+        instance->inbox_open = false;
+        instance->inbox_zero = 0;
+        instance->alive_answers = 0;
+        return false;
+    case MUSTER_ALIVE:
+        on_alive(instance, now);
+        return true;
+    case MUSTER_STALE_INCARNATION:
+        instance->details_due = true;
+        instance->retry_at = now + RETRY_MS;
+        return true;
+    case MUSTER_UNKNOWN_INSTANCE:
+        forget(detector, instance);
+        return true;
+    case MUSTER_TIMEOUT:
+    case MUSTER_UNAVAILABLE:
+    case MUSTER_OVERLOADED:
+    case MUSTER_STALE_EPOCH:
+        instance->retry_at = now + RETRY_MS;
+        return false;
+    default:
+        instance->retry_at = now + RETRY_BROKEN_MS;
+        return false;
+    }
+}
+
+size_t mu_detector_count(const struct mu_detector *detector) {
+    return HASH_COUNT(detector->instances);
+}
+
+void mu_detector_each(const struct mu_detector *detector,
+                      void (*each)(void *context, const struct mu_detector_instance *instance),
+                      void *context) {
+    struct instance *instance = NULL;
+    struct instance *next = NULL;
+    HASH_ITER(hh, detector->instances, instance, next) {
+        struct mu_detector_instance look = {
+            .instance = instance->id,
+            .incarnation = instance->incarnation,
+            .suspect = instance->suspect,
+            .draining = instance->draining,
+            .details_due = instance->details_due,
+        };
+        each(context, &look);
+    }
+}

@@ -1,0 +1,99 @@
+#include "coordinator/verdicts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "coordinator/reply.h"
+
+#define AT_ONCE 32 /* verdicts in one turn; each is a constant amount of work for Redis */
+
+#define OWNER_SIZE (2 * MU_ID_SIZE)
+
+struct mu_verdicts {
+    struct mu_verdicts_options options;
+};
+
+struct mu_verdicts *mu_verdicts_create(const struct mu_verdicts_options *options) {
+    struct mu_verdicts *verdicts = mu_calloc(1, sizeof *verdicts);
+    verdicts->options = *options;
+    return verdicts;
+}
+
+void mu_verdicts_destroy(struct mu_verdicts **verdicts) {
+    free(*verdicts);
+    *verdicts = NULL;
+}
+
+static void carried_out(struct mu_verdicts *verdicts, const struct mu_verdict *verdict,
+                        const json_t *object) {
+    const struct mu_verdicts_options *options = &verdicts->options;
+    uint64_t leads = mu_reply_number(object, "leads");
+    char owner[OWNER_SIZE];
+    if (verdict->kind == MU_VERDICT_SUSPECT) {
+        MU_LOG(options->log, MU_LOG_WARN, "instance.suspected",
+               MU_STR("instance", verdict->instance), MU_STR("incarnation", verdict->incarnation),
+               MU_STR("cause", verdict->cause), MU_INT("silent_ms", verdict->silent_ms),
+               MU_INT("leads", leads));
+        snprintf(owner, sizeof owner, "%s", verdict->instance);
+    } else {
+        MU_LOG(options->log, MU_LOG_WARN, "instance.buried", MU_STR("instance", verdict->instance),
+               MU_STR("incarnation", verdict->incarnation), MU_INT("silent_ms", verdict->silent_ms),
+               MU_INT("connections", mu_reply_number(object, "connections")),
+               MU_INT("leads", leads));
+        snprintf(owner, sizeof owner, "%s:%s", verdict->instance, verdict->incarnation);
+        options->on_ghost(options->context);
+    }
+    if (leads > 0) {
+        options->on_leads(options->context, owner, leads);
+    }
+}
+
+static void refused(struct mu_verdicts *verdicts, const struct mu_verdict *verdict,
+                    const struct mu_answer *answer) {
+    bool harmless = answer->status == MUSTER_ALIVE || answer->status == MUSTER_UNKNOWN_INSTANCE ||
+                    answer->status == MUSTER_STALE_INCARNATION;
+    MU_LOG(verdicts->options.log, harmless ? MU_LOG_DEBUG : MU_LOG_WARN, "verdict.refused",
+           MU_STR("verdict", verdict->kind == MU_VERDICT_SUSPECT ? "suspect" : "bury"),
+           MU_STR("instance", verdict->instance),
+           MU_STR("code", muster_status_code(answer->status)), MU_STR("message", answer->message));
+}
+
+static void on_answer(void *context, const void *note, const struct mu_answer *answer,
+                      uint64_t took_us) {
+    struct mu_verdicts *verdicts = context;
+    const struct mu_verdict *verdict = note;
+    (void)took_us;
+    bool poll = mu_detector_result(verdicts->options.detector, mu_clock_boottime_ms(), verdict,
+                                   answer->status);
+    if (answer->status == MUSTER_OK) {
+        json_t *object = mu_reply_object(answer);
+        carried_out(verdicts, verdict, object);
+        json_decref(object);
+    } else {
+        refused(verdicts, verdict, answer);
+    }
+    if (poll) {
+        verdicts->options.on_moved(verdicts->options.context);
+    }
+}
+
+static bool carry(struct mu_verdicts *verdicts, const struct mu_verdict *verdict) {
+    bool bury = verdict->kind == MU_VERDICT_BURY;
+    const char *arguments[] = {verdict->instance, verdict->incarnation, verdict->score,
+                               "instance-dead"};
+    return mu_fence_write(verdicts->options.fence, bury ? "bury" : "suspect", bury ? 4 : 3,
+                          arguments, on_answer, verdicts,
+                          (struct mu_note){verdict, sizeof *verdict});
+}
+
+void mu_verdicts_tick(struct mu_verdicts *verdicts, uint64_t now) {
+    struct mu_verdict due[AT_ONCE];
+    size_t count = mu_detector_tick(verdicts->options.detector, now, due, AT_ONCE);
+    for (size_t i = 0; i < count; i++) {
+        if (!carry(verdicts, &due[i])) {
+            (void)mu_detector_result(verdicts->options.detector, now, &due[i], MUSTER_UNAVAILABLE);
+        }
+    }
+}

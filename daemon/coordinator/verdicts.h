@@ -1,0 +1,34 @@
+/* verdicts.h - carries the detector's verdicts to Redis and the answers back.
+ *
+ * The happy path: the detector proposes - `suspect` or `bury` with the score that was seen -
+ * answered: leaderships move in the same turn, a ghost goes to the reaper. Refused with ALIVE: the
+ * instance was heard meanwhile, nothing happens. Ways to fail: see mu_detector_result().
+ */
+#ifndef MU_COORDINATOR_VERDICTS_H
+#define MU_COORDINATOR_VERDICTS_H
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "coordinator/detector.h"
+#include "coordinator/fence.h"
+
+struct mu_verdicts;
+
+struct mu_verdicts_options {
+    struct mu_fence *fence;
+    struct mu_detector *detector;
+    struct mu_log *log;
+    void *context;
+    /* `owner` has `leads` to be moved: an instance, or a ghost `<instance>:<incarnation>`. */
+    void (*on_leads)(void *context, const char *owner, uint64_t leads);
+    void (*on_ghost)(void *context);
+    void (*on_moved)(void *context); /* `instances` should be polled */
+};
+
+struct mu_verdicts *mu_verdicts_create(const struct mu_verdicts_options *options);
+void mu_verdicts_destroy(struct mu_verdicts **verdicts);
+/* Asks the detector and sends what it proposes. */
+void mu_verdicts_tick(struct mu_verdicts *verdicts, uint64_t now);
+
+#endif

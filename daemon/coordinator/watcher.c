@@ -1,0 +1,165 @@
+#include "coordinator/watcher.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/reply.h"
+#include "registry/call.h"
+
+#define NEEDED "KEgxe"
+#define CLASSES_OF_A "g$lshzxetd"
+
+static bool has(const char *flags, char flag) {
+    return strchr(flags, flag) != NULL ||
+           (strchr(CLASSES_OF_A, flag) != NULL && strchr(flags, 'A') != NULL);
+}
+
+bool mu_watcher_merge(const char *present, char out[MU_NOTIFY_SIZE]) {
+    bool changed = false;
+    size_t length = 0;
+    /* Every flag that Redis knows fits; what does not is no flag. */
+    for (const char *at = present; *at != '\0' && length < MU_NOTIFY_SIZE / 2; at++) {
+        out[length++] = *at;
+    }
+    out[length] = '\0';
+    for (const char *flag = NEEDED; *flag != '\0'; flag++) {
+        if (!has(out, *flag)) {
+            out[length++] = *flag;
+            out[length] = '\0';
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+void mu_watcher_subscribe(struct mu_subscriber *subscriber, const char *name_space,
+                          unsigned database) {
+    char name[MU_KEY_SIZE];
+    char channel[MU_KEY_SIZE + 64];
+    mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "heartbeat"));
+    mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "events:instances"));
+    mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "events:coordinator"));
+    snprintf(channel, sizeof channel, "__keyspace@%u__:%s", database,
+             mu_key(name, name_space, "coordinator"));
+    mu_subscriber_subscribe(subscriber, channel);
+    snprintf(channel, sizeof channel, "__keyevent@%u__:evicted", database);
+    mu_subscriber_subscribe(subscriber, channel);
+    /* By key, not by event: others in the same database may let any number of keys expire. The
+     * braces and the bytes of a namespace mean nothing in a pattern. */
+    snprintf(channel, sizeof channel, "__keyspace@%u__:%s", database,
+             mu_key(name, name_space, "instance:*:alive"));
+    mu_subscriber_psubscribe(subscriber, channel);
+}
+
+static bool copy_id(char out[MU_ID_SIZE], const char *id, size_t length) {
+    if (id == NULL || !mu_id_valid(id, length)) {
+        return false;
+    }
+    memcpy(out, id, length);
+    out[length] = '\0';
+    return true;
+}
+
+/* What comes after `prefix`, or NULL. */
+static const char *after(const char *text, const char *prefix) {
+    size_t length = strlen(prefix);
+    return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+/* `instance:<i>:alive` has expired? */
+static void read_alive(const char *key, const char *event, struct mu_signal *signal) {
+    const char *id = after(key, "instance:");
+    const char *end = id == NULL ? NULL : strrchr(id, ':');
+    if (end != NULL && strcmp(end, ":alive") == 0 && strcmp(event, "expired") == 0 &&
+        copy_id(signal->instance, id, (size_t)(end - id))) {
+        signal->kind = MU_SIGNAL_SILENT;
+    }
+}
+
+/* `__keyspace@<db>__:{ns}:<key>` with the event as payload, `__keyevent@<db>__:evicted` with the
+ * key. */
+static void read_key_event(const char *prefix, const char *channel, const char *payload,
+                           struct mu_signal *signal) {
+    const char *name = strstr(channel, "__:");
+    if (name == NULL) {
+        return;
+    }
+    name += 3;
+    if (after(channel, "__keyevent@") != NULL) {
+        if (strcmp(name, "evicted") == 0 && after(payload, prefix) != NULL) {
+            signal->kind = MU_SIGNAL_EVICTED;
+        }
+        return;
+    }
+    const char *key = after(name, prefix);
+    if (key != NULL && strcmp(key, "coordinator") == 0) {
+        if (strcmp(payload, "del") == 0 || strcmp(payload, "expired") == 0) {
+            signal->kind = MU_SIGNAL_LEASE_GONE;
+        }
+    } else if (key != NULL) {
+        read_alive(key, payload, signal);
+    }
+}
+
+static enum mu_signal_kind instance_event(const char *event) {
+    static const struct {
+        const char *event;
+        enum mu_signal_kind kind;
+    } table[] = {
+        {"instance.started", MU_SIGNAL_STARTED},     {"instance.up", MU_SIGNAL_UP},
+        {"instance.suspect", MU_SIGNAL_SUSPECT},     {"instance.draining", MU_SIGNAL_DRAINING},
+        {"instance.undrained", MU_SIGNAL_UNDRAINED}, {"instance.stopped", MU_SIGNAL_GONE},
+        {"instance.dead", MU_SIGNAL_GONE},
+    };
+    for (size_t i = 0; event != NULL && i < sizeof table / sizeof *table; i++) {
+        if (strcmp(event, table[i].event) == 0) {
+            return table[i].kind;
+        }
+    }
+    return MU_SIGNAL_NONE;
+}
+
+static void read_json(const char *channel, const json_t *object, struct mu_signal *signal) {
+    const char *id = mu_reply_id(object, "instance");
+    const char *incarnation = mu_reply_id(object, "incarnation");
+    const char *event = mu_reply_text(object, "event");
+    enum mu_signal_kind kind = MU_SIGNAL_NONE;
+    if (strcmp(channel, "heartbeat") == 0) {
+        kind = incarnation == NULL ? MU_SIGNAL_NONE : MU_SIGNAL_HEARTBEAT;
+    } else if (strcmp(channel, "events:instances") == 0) {
+        kind = instance_event(event);
+    } else if (event != NULL && strcmp(event, "coordinator.elected") == 0) {
+        signal->kind = MU_SIGNAL_ELECTED;
+        signal->epoch = mu_reply_number(object, "epoch");
+        return;
+    }
+    if (kind == MU_SIGNAL_NONE || id == NULL) {
+        return;
+    }
+    signal->kind = kind;
+    copy_id(signal->instance, id, strlen(id));
+    if (incarnation != NULL) {
+        copy_id(signal->incarnation, incarnation, strlen(incarnation));
+    }
+}
+
+void mu_watcher_read(const char *name_space, const char *pattern, const char *channel,
+                     const char *payload, size_t length, struct mu_signal *signal) {
+    char prefix[MU_KEY_SIZE];
+    memset(signal, 0, sizeof *signal);
+    mu_key(prefix, name_space, "%s", "");
+    if (pattern != NULL || after(channel, "__key") != NULL) {
+        read_key_event(prefix, channel, payload, signal);
+        return;
+    }
+    const char *name = after(channel, prefix);
+    if (name == NULL || (strcmp(name, "heartbeat") != 0 && strcmp(name, "events:instances") != 0 &&
+                         strcmp(name, "events:coordinator") != 0)) {
+        return;
+    }
+    json_t *object = mu_reply_parse(payload, length);
+    if (object != NULL) {
+        read_json(name, object, signal);
+        json_decref(object);
+    }
+}

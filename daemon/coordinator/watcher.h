@@ -1,0 +1,52 @@
+/* watcher.h - what Redis tells by itself: key events, heartbeats, events of instances.
+ *
+ * Everything that comes this way is a hint to look now; what is missed is found by polling. Key
+ * events have to be switched on in the server, and the setting is not replicated, so it is merged
+ * into what is there on every new connection (see prepare.h).
+ */
+#ifndef MU_COORDINATOR_WATCHER_H
+#define MU_COORDINATOR_WATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ids.h"
+#include "redis/subscriber.h"
+
+#define MU_NOTIFY_SIZE 32
+
+/* Merges `K E g x e` into the value of notify-keyspace-events. True: `out` differs in meaning from
+ * `present` and should be set. Pure. */
+bool mu_watcher_merge(const char *present, char out[MU_NOTIFY_SIZE]);
+
+enum mu_signal_kind {
+    MU_SIGNAL_NONE,
+    MU_SIGNAL_HEARTBEAT,  /* instance, incarnation */
+    MU_SIGNAL_STARTED,    /* instance: events of `events:instances` from here */
+    MU_SIGNAL_UP,         /* instance */
+    MU_SIGNAL_SUSPECT,    /* instance */
+    MU_SIGNAL_DRAINING,   /* instance */
+    MU_SIGNAL_UNDRAINED,  /* instance */
+    MU_SIGNAL_GONE,       /* instance: stopped or dead */
+    MU_SIGNAL_SILENT,     /* instance: its `alive` has expired */
+    MU_SIGNAL_LEASE_GONE, /* the key of the lease was deleted or has expired */
+    MU_SIGNAL_ELECTED,    /* epoch */
+    MU_SIGNAL_EVICTED     /* key of ours: data is being lost */
+};
+
+struct mu_signal {
+    enum mu_signal_kind kind;
+    char instance[MU_ID_SIZE];
+    char incarnation[MU_ID_SIZE];
+    uint64_t epoch;
+};
+
+/* Subscribes to all of it. */
+void mu_watcher_subscribe(struct mu_subscriber *subscriber, const char *name_space,
+                          unsigned database);
+/* What a message of those subscriptions means; NONE for anything else. Pure. */
+void mu_watcher_read(const char *name_space, const char *pattern, const char *channel,
+                     const char *payload, size_t length, struct mu_signal *signal);
+
+#endif

@@ -1,0 +1,110 @@
+/* main.c - musterd: arguments, signals, exit codes - nothing else.
+ *
+ * Exit codes: 0 fine, 2 usage or configuration, 1 any other failure. SIGTERM and SIGINT end the
+ * daemon cleanly; a second one ends it at once.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "app.h"
+#include "arguments.h"
+#include "base/log.h"
+#include "base/table.h"
+
+#define EXIT_USAGE 2
+
+struct program {
+    struct mu_app *app;
+    uv_signal_t signals[2];
+    unsigned received;
+};
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct program *program = handle->data;
+    (void)number;
+    if (program->received++ > 0) {
+        _exit(EXIT_FAILURE);
+    }
+    mu_app_stop(program->app);
+}
+
+static void on_ended(void *context) {
+    struct program *program = context;
+    for (size_t i = 0; i < 2; i++) {
+        uv_close((uv_handle_t *)&program->signals[i], NULL);
+    }
+}
+
+static int fail(const struct mu_error *error, int code) {
+    fprintf(stderr, "musterd: %s\n", error->text);
+    return code;
+}
+
+static int run(const struct mu_config *config) {
+    struct program program = {0};
+    struct mu_error error = {0};
+    uv_loop_t loop;
+    int result = uv_loop_init(&loop);
+    if (result != 0) {
+        fprintf(stderr, "musterd: no event loop: %s\n", uv_strerror(result));
+        return EXIT_FAILURE;
+    }
+    static const int numbers[2] = {SIGTERM, SIGINT};
+    struct mu_log *log = mu_log_create(STDERR_FILENO, config->log.level, config->log.format);
+    program.app = mu_app_create(&loop, config, log, on_ended, &program, &error);
+    int code = EXIT_SUCCESS;
+    if (program.app == NULL) {
+        code = fail(&error, EXIT_USAGE);
+    } else {
+        for (size_t i = 0; i < 2; i++) {
+            uv_signal_init(&loop, &program.signals[i]);
+            program.signals[i].data = &program;
+            uv_signal_start(&program.signals[i], on_signal, numbers[i]);
+        }
+        uv_run(&loop, UV_RUN_DEFAULT);
+        mu_app_destroy(&program.app);
+    }
+    if (uv_loop_close(&loop) != 0) {
+        fprintf(stderr, "musterd: handles were left open\n");
+        code = EXIT_FAILURE;
+    }
+    mu_log_destroy(&log);
+    return code;
+}
+
+static int configured(const struct mu_arguments *arguments) {
+    struct mu_config config;
+    struct mu_error error = {0};
+    int code = EXIT_SUCCESS;
+    if (mu_arguments_config(arguments, &config, &error) != MUSTER_OK) {
+        code = fail(&error, EXIT_USAGE);
+    } else if (arguments->print_config) {
+        mu_config_print(&config, stdout);
+    } else if (!arguments->check) {
+        code = run(&config);
+    }
+    mu_config_deinit(&config);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    struct mu_arguments arguments;
+    struct mu_error error = {0};
+    int code = EXIT_SUCCESS;
+    mu_table_init();
+    signal(SIGPIPE, SIG_IGN);
+    if (mu_arguments_parse(argc, argv, &arguments, &error) != MUSTER_OK) {
+        code = fail(&error, EXIT_USAGE);
+    } else if (arguments.help) {
+        mu_arguments_help(stdout);
+    } else if (arguments.version) {
+        printf("musterd %s\n", MUSTER_VERSION);
+    } else {
+        code = configured(&arguments);
+    }
+    mu_arguments_deinit(&arguments);
+    return code;
+}
