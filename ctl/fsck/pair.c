@@ -50,6 +50,9 @@ static void judge(struct mu_fsck *fsck, struct mu_unit unit, const redisReply *a
     bool is_member = mu_reply_is_text(text) &&
                      mu_member_parse(text->str, (size_t)text->len, &member, &wrong) &&
                      mu_fsck_owner_of(fsck, member.instance, member.incarnation) == unit.b;
+    if (mu_reply_is_text(text) && wrong != NULL) {
+        return; /* the member cannot be read: a finding of its session */
+    }
     const redisReply *stored = record_of(all, live);
     bool read =
         stored != NULL && mu_record_parse(stored->str, (size_t)stored->len, &record, &wrong);

@@ -371,6 +371,9 @@ static void check_strays(struct mu_fsck *fsck, struct subject *s) {
     const struct mu_view_member *leader =
         view->leader.length > 0 ? mu_view_member(view, view->leader) : NULL;
     uint32_t leading = leader != NULL ? leader->owner : MU_NAME_NONE;
+    if (leader != NULL && leader->wrong != NULL) {
+        return; /* whose leads these should be cannot be known */
+    }
     const char *id = mu_names_text(&fsck->session_names, view->session);
     for (size_t i = 0; i < view->owner_count; i++) {
         const struct mu_view_owner *facts = &view->owners[i];
