@@ -32,8 +32,10 @@ local function unpack_settings(packed)
     for part in gmatch(packed, '[^/]+') do
         if index == 0 then
             parsed.generation = part
-        else
+        elseif mu.SETTINGS[index] and tonumber(part) then
             parsed[mu.SETTINGS[index]] = tonumber(part)
+        else
+            fail('UNAVAILABLE', 'the configuration in Redis is of another version; a coordinator will renew it')
         end
         index = index + 1
     end

@@ -3,7 +3,8 @@
 local fail, check_id, quote, int = mu.fail, mu.check_id, mu.quote, mu.int
 
 local function epoch(c)
-    return call('GET', c.prefix .. 'epoch') or '0'
+    local text = call('GET', c.prefix .. 'epoch')
+    return text and int(mu.stored(text, 'epoch', 'value')) or '0'
 end
 
 mu.define('start', {
