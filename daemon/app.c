@@ -57,7 +57,7 @@ static void on_connected(void *context) {
 
 static void on_link_down(void *context, const struct mu_error *reason) {
     struct mu_app *app = context;
-    MU_LOG(app->log, MU_LOG_WARN, "redis.down", MU_STR("error", reason->text));
+    (void)reason; /* the link has said it */
     mu_coordinator_link_down(app->coordinator);
 }
 
@@ -81,7 +81,7 @@ static void on_subscriber_up(void *context) {
 
 static void on_subscriber_down(void *context, const struct mu_error *reason) {
     struct mu_app *app = context;
-    MU_LOG(app->log, MU_LOG_WARN, "redis.subscriber_down", MU_STR("error", reason->text));
+    (void)reason;
     mu_coordinator_subscriber_down(app->coordinator);
 }
 

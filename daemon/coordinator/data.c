@@ -25,6 +25,7 @@ struct mu_data {
     uint64_t known_epoch;
     char wanted[MU_ID_SIZE]; /* what is being confirmed or rotated to */
     bool rotating;
+    bool fresh; /* neither we nor Redis knew any generation: nothing can have been lost */
     const char *reason;
 };
 
@@ -104,8 +105,9 @@ static void on_written(void *context, const void *note, const struct mu_answer *
     snprintf(data->known, sizeof data->known, "%s", data->wanted);
     data->known_epoch = data->epoch;
     if (data->rotating) {
-        MU_LOG(data->options.log, MU_LOG_WARN, "data.rotated", MU_STR("generation", data->wanted),
-               MU_INT("epoch", data->epoch), MU_STR("reason", data->reason));
+        MU_LOG(data->options.log, data->fresh ? MU_LOG_INFO : MU_LOG_WARN, "data.rotated",
+               MU_STR("generation", data->wanted), MU_INT("epoch", data->epoch),
+               MU_STR("reason", data->reason));
     } else {
         MU_LOG(data->options.log, MU_LOG_INFO, "data.confirmed", MU_STR("generation", data->wanted),
                MU_INT("epoch", data->epoch));
@@ -169,6 +171,7 @@ static void on_config(void *context, const void *note, const redisReply *reply) 
     const char *generation = field(reply, 0);
     enum mu_data_choice choice =
         mu_data_choose(data->known, data->run, generation, field(reply, 1), &data->reason);
+    data->fresh = generation == NULL && data->known_epoch == 0;
     act(data, choice, generation);
 }
 
