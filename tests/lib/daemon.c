@@ -85,10 +85,10 @@ struct mt_redis *mt_managed_connect(struct mt_world *world, const char *state_di
     return mt_redis_open(world, path, password);
 }
 
-int mt_ctl(struct mt_world *world, const struct mt_server *server, const char *const command[],
-           char **out) {
-    const char *argv[MOST_WORDS] = {MUSTER_BUILD_DIR "/musterctl", "--url", mt_server_url(server),
-                                    "--namespace", MT_NAMESPACE};
+static int run_ctl(struct mt_world *world, const char *option, const char *place,
+                   const char *const command[], char **out) {
+    const char *argv[MOST_WORDS] = {MUSTER_BUILD_DIR "/musterctl", option, place, "--namespace",
+                                    MT_NAMESPACE};
     size_t count = 5;
     for (size_t i = 0; command[i] != NULL; i++) {
         assert_true(count < MOST_WORDS - 1);
@@ -97,10 +97,23 @@ int mt_ctl(struct mt_world *world, const struct mt_server *server, const char *c
     return mt_process_run(world, "musterctl", argv, out);
 }
 
-void mt_fsck(struct mt_world *world, const struct mt_server *server) {
+int mt_ctl(struct mt_world *world, const struct mt_server *server, const char *const command[],
+           char **out) {
+    return run_ctl(world, "--url", mt_server_url(server), command, out);
+}
+
+static void demand_clean(struct mt_world *world, const char *option, const char *place) {
     char *out = NULL;
-    int code = mt_ctl(world, server, (const char *const[]){"fsck", NULL}, &out);
+    int code = run_ctl(world, option, place, (const char *const[]){"fsck", NULL}, &out);
     if (code != 0)
         mt_fail(world, "musterctl fsck: exit code %d\n%s", code, out);
     free(out);
+}
+
+void mt_fsck(struct mt_world *world, const struct mt_server *server) {
+    demand_clean(world, "--url", mt_server_url(server));
+}
+
+void mt_fsck_managed(struct mt_world *world, const char *state_dir) {
+    demand_clean(world, "--state-dir", state_dir);
 }

@@ -33,5 +33,7 @@ int mt_ctl(struct mt_world *world, const struct mt_server *server, const char *c
            char **out);
 /* Demands that fsck finds nothing; prints what it found otherwise. */
 void mt_fsck(struct mt_world *world, const struct mt_server *server);
+/* The same for the managed server of a state directory. */
+void mt_fsck_managed(struct mt_world *world, const char *state_dir);
 
 #endif

@@ -3,7 +3,8 @@
  * The directory is short (a unix socket's path may have 107 bytes) and removed at the end, unless
  * MUSTER_TEST_KEEP is set: then it stays and its path is printed. Every process that a test starts,
  * and whatever those left behind (the test process adopts orphans), is killed and reaped by pid
- * in mt_world_destroy(); so there is one world at a time. All functions block; none may be called from another thread.
+ * in mt_world_destroy(); so there is one world at a time. All functions block; none may be called
+ * from another thread.
  */
 #ifndef MT_WORLD_H
 #define MT_WORLD_H
