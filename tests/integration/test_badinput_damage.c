@@ -226,7 +226,7 @@ static void try_key(struct mt_fixture *f, const struct image *image,
                     const struct damaged_call *call, const char *key) {
     char damage[128];
     snprintf(damage, sizeof damage,
-             "EVAL redis.call('del',KEYS[1])redis.call('rpush',KEYS[1],1) 1 " MT_NS "%s", key);
+             "EVAL redis.call('del',KEYS[1])redis.call('rpush',KEYS[1],1) 1 " MT_NS "%.50s", key);
     bool refused = is_refused(f, image, call, damage);
     if (!refused && is_listed(call->refused, key))
         mt_fail(f->world, "muster_%s takes a list in %s", call->words[0], key);
