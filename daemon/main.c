@@ -11,24 +11,29 @@
 
 #include "app.h"
 #include "arguments.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/table.h"
 
 #define EXIT_USAGE 2
+#define ONE_REQUEST_MS 250 /* a terminal and a supervisor often signal both, at the same moment */
 
 struct program {
     struct mu_app *app;
     uv_signal_t signals[2];
-    unsigned received;
+    uint64_t received_at; /* the first signal; 0: none yet */
 };
 
 static void on_signal(uv_signal_t *handle, int number) {
     struct program *program = handle->data;
     (void)number;
-    if (program->received++ > 0) {
+    uint64_t now = mu_clock_boottime_ms();
+    if (program->received_at == 0) {
+        program->received_at = now;
+        mu_app_stop(program->app);
+    } else if (now - program->received_at > ONE_REQUEST_MS) {
         _exit(EXIT_FAILURE);
     }
-    mu_app_stop(program->app);
 }
 
 static void on_ended(void *context) {

@@ -21,6 +21,7 @@
 #define TICK_MS 20
 #define LATE_MS 1000 /* a loop that was late by more than that has been blind */
 #define STOP_MS 1000
+#define BLIND_MS 10000 /* so long without sight is said aloud, and again every so often */
 
 struct mu_coordinator {
     struct mu_coordinator_options options;
@@ -41,7 +42,8 @@ struct mu_coordinator {
     bool subscriber_up;
     bool on_duty; /* in a tenure, with confirmed data */
     uint64_t ticked_at;
-    uint64_t evicted; /* keys since the last line about it */
+    uint64_t blind_since; /* or since it was said last; 0: we see */
+    uint64_t evicted;     /* keys since the last line about it */
     uint64_t evicted_at;
     uint64_t stop_by; /* 0: not stopping */
     void (*stopped)(void *context);
@@ -94,6 +96,24 @@ static void settle(struct mu_coordinator *self) {
     }
 }
 
+/* Blind, nobody is suspected or buried: that must not go unnoticed. */
+static void look(struct mu_coordinator *self, uint64_t now) {
+    bool seeing = self->subscriber_up && !mu_poll_late(self->poll, now);
+    mu_detector_sight(self->detector, now, seeing);
+    if (seeing) {
+        self->blind_since = 0;
+    } else if (self->blind_since == 0) {
+        self->blind_since = now;
+    } else if (now - self->blind_since >= BLIND_MS) {
+        self->blind_since = now;
+        MU_LOG(self->options.log, MU_LOG_ERROR, "detector.blind",
+               MU_STR("message", self->subscriber_up
+                                     ? "Redis does not answer; no instance is suspected or buried"
+                                     : "there are no subscriptions to hear heartbeats by; no "
+                                       "instance is suspected or buried"));
+    }
+}
+
 static void pump(struct mu_coordinator *self) {
     uint64_t now = mu_clock_boottime_ms();
     settle(self);
@@ -103,8 +123,7 @@ static void pump(struct mu_coordinator *self) {
     if (!self->on_duty) {
         return;
     }
-    bool seeing = self->subscriber_up && !mu_poll_late(self->poll, now);
-    mu_detector_sight(self->detector, now, seeing);
+    look(self, now);
     mu_poll_tick(self->poll, now);
     mu_beats_tick(self->beats);
     mu_verdicts_tick(self->verdicts, now);
@@ -206,6 +225,12 @@ static void on_evicted(struct mu_coordinator *self) {
     }
 }
 
+static void eligible_again(struct mu_coordinator *self, const char *instance) {
+    mu_detector_details_due(self->detector, instance);
+    mu_poll_hint(self->poll);
+    mu_sweeper_sweep(self->sweeper);
+}
+
 static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *signal) {
     switch (signal->kind) {
     case MU_SIGNAL_HEARTBEAT:
@@ -217,10 +242,12 @@ static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *
         mu_reaper_hint(self->reaper); /* an earlier incarnation may have been buried with it */
         break;
     case MU_SIGNAL_UP:
+        MU_LOG(self->options.log, MU_LOG_INFO, "instance.revived",
+               MU_STR("instance", signal->instance), MU_STR("incarnation", signal->incarnation));
+        eligible_again(self, signal->instance);
+        break;
     case MU_SIGNAL_UNDRAINED:
-        mu_detector_details_due(self->detector, signal->instance);
-        mu_poll_hint(self->poll);
-        mu_sweeper_sweep(self->sweeper);
+        eligible_again(self, signal->instance);
         break;
     case MU_SIGNAL_DRAINING:
         mu_detector_details_due(self->detector, signal->instance);

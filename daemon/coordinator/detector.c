@@ -274,9 +274,9 @@ size_t mu_detector_tick(struct mu_detector *detector, uint64_t now, struct mu_ve
     return count;
 }
 
-static void on_alive(struct instance *instance, uint64_t now) {
+static void on_alive(struct instance *instance) {
+    /* What it moved to, and whether by its own doing, says the poll that follows. */
     instance->score_stale = true;
-    instance->heard_at = now;
     if (++instance->alive_answers >= ALIVE_LIMIT) {
         instance->alive_answers = 0;
         instance->inbox_open = false;
@@ -302,7 +302,7 @@ bool mu_detector_result(struct mu_detector *detector, uint64_t now,
         instance->alive_answers = 0;
         return false;
     case MUSTER_ALIVE:
-        on_alive(instance, now);
+        on_alive(instance);
         return true;
     case MUSTER_STALE_INCARNATION:
         instance->details_due = true;

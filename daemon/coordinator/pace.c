@@ -30,12 +30,8 @@ void mu_pace_measured(struct mu_pace *pace, unsigned units, uint64_t took_us) {
         pace->budget = within(pace, fits < pace->budget ? fits : pace->budget / 2);
         return;
     }
-    if (fits <= pace->budget) {
-        /* Between four fifths and the whole of the target: step down gently. */
-        if (units >= pace->budget && took_us > aim)
-            pace->budget = within(pace, fits);
-        return;
-    }
+    if (fits <= pace->budget)
+        return; /* between four fifths and the whole of the target: well sized */
     uint64_t twice = 2 * (uint64_t)pace->budget;
     /* A slice that did not use its budget says little about a full one. */
     if (units >= pace->budget / 2)

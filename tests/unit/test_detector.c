@@ -277,6 +277,20 @@ static void test_alive_answers(void **state) {
     end(&stage);
 }
 
+/* The score moved because we wrote an old heartbeat: it is as silent as before. */
+static void test_alive_by_own_beats(void **state) {
+    struct stage stage;
+    (void)state;
+    begin_one(&stage);
+    mu_detector_written(stage.detector, "a");
+    stage.now += SUSPECT;
+    assert_int_equal(tick(&stage), 1);
+    assert_true(result(&stage, MUSTER_ALIVE));
+    poll_one(&stage, "2");
+    expect(&stage, MU_VERDICT_SUSPECT, "2");
+    end(&stage);
+}
+
 static void test_other_refusals(void **state) {
     struct stage stage;
     (void)state;
@@ -526,6 +540,7 @@ int main(void) {
         cmocka_unit_test(test_pause_and_revival),
         cmocka_unit_test(test_revival_by_score),
         cmocka_unit_test(test_alive_answers),
+        cmocka_unit_test(test_alive_by_own_beats),
         cmocka_unit_test(test_other_refusals),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_restart_while_asked),
