@@ -206,12 +206,13 @@ static void take_instance(char out[NAME], const redisReply *member) {
     }
 }
 
-static void locate_left(struct mu_brief *brief, struct change *change) {
+static void locate_left(struct mu_brief *brief, const char *session, const char *connection,
+                        char out[NAME]) {
     struct left *left = NULL;
-    char *key = pair_key(change->session, change->previous);
+    char *key = pair_key(session, connection);
     HASH_FIND(hh, brief->gone, key, strlen(key), left);
     if (left != NULL) {
-        name_copy(change->from, left->instance);
+        name_copy(out, left->instance);
     }
     free(key);
 }
@@ -240,7 +241,10 @@ static void locate(struct mu_brief *brief) {
             name_copy(change->from, change->previous[0] == '\0' ? "nobody" : "?");
             take_instance(change->to, leader);
             take_instance(change->from, previous);
-            locate_left(brief, change);
+            locate_left(brief, change->session, change->previous, change->from);
+            if (strcmp(change->to, "?") == 0) { /* it leads no more, and has left since */
+                locate_left(brief, change->session, change->leader, change->to);
+            }
             freeReplyObject(leader);
             freeReplyObject(previous);
         }
@@ -249,18 +253,27 @@ static void locate(struct mu_brief *brief) {
 
 /* ---- printing ------------------------------------------------------------------------------ */
 
+/* The fate of a whole instance is told by itself; single members coming and going are one line. */
+static bool of_instance(const char *reason) {
+    return strncmp(reason, "instance-", 9) == 0 || strcmp(reason, "draining") == 0 ||
+           strcmp(reason, "eligible-again") == 0;
+}
+
 static void group_change(struct group *groups, size_t *count, const struct change *change) {
+    bool whole = of_instance(change->reason);
+    bool first = strcmp(change->reason, "first") == 0;
+    const char *from = whole ? change->from : "";
+    const char *reason = whole || first ? change->reason : "left";
     size_t i = 0;
-    while (i < *count && (strcmp(groups[i].from, change->from) != 0 ||
-                          strcmp(groups[i].reason, change->reason) != 0)) {
+    while (i < *count &&
+           (strcmp(groups[i].from, from) != 0 || strcmp(groups[i].reason, reason) != 0)) {
         i++;
     }
     if (i == *count) {
         if (i == GROUPS) {
             i--; /* so many causes in one second: the last line takes the rest */
         } else {
-            groups[i] =
-                (struct group){.from = change->from, .reason = change->reason, .first = change->at};
+            groups[i] = (struct group){.from = from, .reason = reason, .first = change->at};
             (*count)++;
         }
     }
@@ -280,15 +293,23 @@ static void print_group(struct mu_brief *brief, struct group *group) {
     char clock[MU_CLOCK_SIZE];
     struct suspicion *suspicion = NULL;
     HASH_FIND(hh, brief->suspicions, group->from, strlen(group->from), suspicion);
-    printf("%s  %sleaders%s               %" PRIu64 " moved from %s to ",
-           mu_clock_text(clock, group->last), brief->colour ? "\033[1;33m" : "",
-           brief->colour ? "\033[0m" : "", group->count, group->from);
+    printf("%s  %sleaders%s               %" PRIu64 " ", mu_clock_text(clock, group->last),
+           brief->colour ? "\033[1;33m" : "", brief->colour ? "\033[0m" : "", group->count);
+    if (group->from[0] != '\0') {
+        printf("moved from %s to ", group->from);
+    } else if (strcmp(group->reason, "first") == 0) {
+        printf("are the first of their sessions: ");
+    } else {
+        printf("passed on as members left or handed over, to ");
+    }
     qsort(group->to, group->to_count, sizeof group->to[0], by_count);
     for (size_t i = 0; i < group->to_count && i < 8; i++) {
         printf("%s%s (%" PRIu64 ")", i > 0 ? ", " : "", group->to[i].name, group->to[i].count);
     }
-    printf("%s in %" PRId64 " ms  (%s)", group->to_count > 8 ? ", ..." : "",
-           group->last - group->first, group->reason);
+    printf("%s", group->to_count > 8 ? ", ..." : "");
+    if (group->from[0] != '\0') {
+        printf(" in %" PRId64 " ms  (%s)", group->last - group->first, group->reason);
+    }
     if (suspicion != NULL && strcmp(group->reason, "instance-suspect") == 0 &&
         group->last >= suspicion->at && group->last - suspicion->at < 60000) {
         printf(", %" PRId64 " ms after the suspicion", group->last - suspicion->at);
