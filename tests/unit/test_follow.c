@@ -300,6 +300,19 @@ static void test_generation(void **state) {
     expect_findings(f, "");
 }
 
+static void test_generation_without_an_event(void **state) {
+    struct fixture *f = *state;
+    read_snapshot(f, view_of(105, 102, 2, "c2"));
+    struct mu_view reply = view_of(105, 102, 2, "c2");
+    mu_follow_reply(f->follow, &reply);
+    assert_true(mu_follow_synced(f->follow));
+    struct mu_view lifted = {true, "h", "c2", 105, 105, 2}; /* seq stood high enough */
+    mu_follow_reply(f->follow, &lifted);                    /* adopted */
+    read_snapshot(f, lifted);
+    expect_view(f, true, 105, 105, 2, "c2");
+    expect_findings(f, "");
+}
+
 static void test_older_data_after_a_rotation(void **state) {
     struct fixture *f = *state;
     read_snapshot(f, view_of(105, 102, 2, "c2"));
@@ -490,6 +503,7 @@ int main(void) {
         FOLLOW_TEST(test_snapshot_of_an_earlier_subscription),
         FOLLOW_TEST(test_unreadable_snapshot),
         FOLLOW_TEST(test_generation),
+        FOLLOW_TEST(test_generation_without_an_event),
         FOLLOW_TEST(test_older_data_after_a_rotation),
         FOLLOW_TEST(test_resync),
         FOLLOW_TEST(test_too_many_held),

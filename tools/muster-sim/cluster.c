@@ -124,7 +124,9 @@ static void end_loop_when_all_ended(struct cluster *cluster) {
 
 static void note_end(struct child *child, int status) {
     struct cluster *cluster = child->cluster;
-    bool fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    /* SIGTERM ends one that was told to stop before it could listen: it holds nothing yet. */
+    bool fine = (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+                (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     if (child->state == KILLED) {
         say(child, "ended", "signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     } else {

@@ -156,8 +156,9 @@ static void on_tick(uv_timer_t *timer) {
     hush(self);
 }
 
+/* An instance that does not churn is asked for a quiet point each time. */
 static void toggle_churn(struct instance *self) {
-    self->churning = !self->churning;
+    self->churning = !self->churning && self->options->churn > 0;
     self->hush = !self->churning;
     mu_churn_reset(&self->churn, mu_clock_monotonic_us());
     if (self->churning)

@@ -372,7 +372,10 @@ bool mu_watch_is_up(const struct mu_watch *self) {
 }
 
 void mu_watch_reply(struct mu_watch *self, uint32_t session, const struct mu_view *view) {
-    mu_follow_reply(self->followers[session].follow, view);
+    struct follower *follower = &self->followers[session];
+    mu_follow_reply(follower->follow, view);
+    want_snapshot(self, follower);
+    read_more(self);
 }
 
 void mu_watch_new_generation(struct mu_watch *self) {
