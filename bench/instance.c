@@ -83,7 +83,7 @@ pid_t mb_daemon_start(struct mb_server *server, const char *directory,
 _Noreturn static void live(const char *socket, const char *instance, unsigned heartbeat_ms,
                            int ready) {
     char inbox[MB_LONG];
-    snprintf(inbox, sizeof inbox, MB_NS "inbox:%s", instance);
+    mb_text(inbox, sizeof inbox, MB_NS "inbox:%s", instance);
     struct mb_pipe *listener = mb_pipe_open(socket);
     struct mb_pipe *speaker = mb_pipe_open(socket);
     MB_DO(listener, "SUBSCRIBE", inbox);

@@ -1,7 +1,5 @@
 #include "load.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "process.h"
@@ -11,28 +9,17 @@
 #define RANK_BASE 4499201580859392ULL /* 1023 * 2^42: priority 0 */
 #define GENERATION "9f3c21d07be84a65"
 
-/* snprintf() that ends the benchmark instead of cutting a text off. */
-__attribute__((format(printf, 3, 4))) static void put(char *text, size_t size, const char *format,
-                                                      ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(text, size, format, arguments);
-    va_end(arguments);
-    if (length < 0 || (size_t)length >= size)
-        mb_fail("a text is too long for %zu bytes", size);
-}
-
 void mb_instance_name(size_t number, char name[MB_NAME]) {
-    put(name, MB_NAME, "node-%zu", number + 1);
+    mb_text(name, MB_NAME, "node-%zu", number + 1);
 }
 
 void mb_load_names(const struct mb_load *load, size_t index, struct mb_names *names) {
     names->position = index / load->sessions;
-    put(names->connection, sizeof names->connection, "conn-%06zu", index);
-    put(names->session, sizeof names->session, "room-%05zu", index % load->sessions);
+    mb_text(names->connection, sizeof names->connection, "conn-%06zu", index);
+    mb_text(names->session, sizeof names->session, "room-%05zu", index % load->sessions);
     mb_instance_name((index + names->position) % load->instances, names->instance);
-    put(names->profile, sizeof names->profile,
-        "{\"name\":\"Ada Lovelace %06zu\",\"color\":\"#3a7bd5\",\"x\":17}", index);
+    mb_text(names->profile, sizeof names->profile,
+            "{\"name\":\"Ada Lovelace %06zu\",\"color\":\"#3a7bd5\",\"x\":17}", index);
 }
 
 void mb_enter(struct mb_pipe *pipe, size_t index, void *load) {
@@ -62,23 +49,23 @@ static void prepare(struct bare *bare, const struct mb_load *load, size_t index)
     struct mb_names first;
     mb_load_names(load, index, names);
     mb_load_names(load, index % load->sessions, &first);
-    put(bare->session, MB_LONG, MB_NS "session:%s", names->session);
-    put(bare->candidates, MB_LONG, MB_NS "session:%s:candidates", names->session);
-    put(bare->events, MB_LONG, MB_NS "events:session:%s", names->session);
-    put(bare->leads, MB_LONG, MB_NS "instance:%s:leads", first.instance);
-    put(bare->records, MB_LONG, MB_NS "instance:%s:connections", names->instance);
-    put(bare->candidate, MB_LONG, "%s/%s/" MB_INCARNATION, names->connection, names->instance);
-    put(bare->seq, MB_NAME, "%llu", SEQ + names->position + 1);
-    put(bare->count, MB_NAME, "%zu", names->position + 1);
+    mb_text(bare->session, MB_LONG, MB_NS "session:%s", names->session);
+    mb_text(bare->candidates, MB_LONG, MB_NS "session:%s:candidates", names->session);
+    mb_text(bare->events, MB_LONG, MB_NS "events:session:%s", names->session);
+    mb_text(bare->leads, MB_LONG, MB_NS "instance:%s:leads", first.instance);
+    mb_text(bare->records, MB_LONG, MB_NS "instance:%s:connections", names->instance);
+    mb_text(bare->candidate, MB_LONG, "%s/%s/" MB_INCARNATION, names->connection, names->instance);
+    mb_text(bare->seq, MB_NAME, "%llu", SEQ + names->position + 1);
+    mb_text(bare->count, MB_NAME, "%zu", names->position + 1);
     memcpy(bare->leader, first.connection, MB_NAME);
 }
 
 static void event(char text[2 * MB_LONG], const struct bare *bare, const char *name,
                   const char *rest) {
-    put(text, (size_t)2 * MB_LONG,
-        "{\"event\":\"%s\",\"session\":\"%s\",\"gen\":\"" GENERATION
-        "\",\"seq\":%s,\"term\":%llu,\"at\":%llu,%s}",
-        name, bare->names.session, bare->seq, SEQ + 1, SEQ, rest);
+    mb_text(text, (size_t)2 * MB_LONG,
+            "{\"event\":\"%s\",\"session\":\"%s\",\"gen\":\"" GENERATION
+            "\",\"seq\":%s,\"term\":%llu,\"at\":%llu,%s}",
+            name, bare->names.session, bare->seq, SEQ + 1, SEQ, rest);
 }
 
 void mb_bare_enter(struct mb_pipe *pipe, size_t index, void *load) {
@@ -93,15 +80,15 @@ void mb_bare_enter(struct mb_pipe *pipe, size_t index, void *load) {
     char now[MB_NAME];
     char rank[MB_NAME];
 
-    put(record, sizeof record, "%llu//////%s/%s", SEQ, names->session, names->profile);
-    put(member, sizeof member,
-        "{\"connection\":\"%s\",\"instance\":\"%s\",\"incarnation\":\"" MB_INCARNATION
-        "\",\"joined_at\":%llu,\"profile\":%s}",
-        names->connection, names->instance, SEQ, names->profile);
-    put(rest, sizeof rest, "\"count\":%s,\"member\":%s", bare.count, member);
-    put(term, sizeof term, "%llu", SEQ + 1);
-    put(now, sizeof now, "%llu", SEQ);
-    put(rank, sizeof rank, "%llu", RANK_BASE + SEQ + names->position);
+    mb_text(record, sizeof record, "%llu//////%s/%s", SEQ, names->session, names->profile);
+    mb_text(member, sizeof member,
+            "{\"connection\":\"%s\",\"instance\":\"%s\",\"incarnation\":\"" MB_INCARNATION
+            "\",\"joined_at\":%llu,\"profile\":%s}",
+            names->connection, names->instance, SEQ, names->profile);
+    mb_text(rest, sizeof rest, "\"count\":%s,\"member\":%s", bare.count, member);
+    mb_text(term, sizeof term, "%llu", SEQ + 1);
+    mb_text(now, sizeof now, "%llu", SEQ);
+    mb_text(rank, sizeof rank, "%llu", RANK_BASE + SEQ + names->position);
 
     MB_APPEND(pipe, "HSET", bare.records, names->connection, record);
     MB_APPEND(pipe, "HSET", bare.session, "#seq", bare.seq, "#leader", bare.leader, "#term", term,
@@ -114,8 +101,8 @@ void mb_bare_enter(struct mb_pipe *pipe, size_t index, void *load) {
         return;
     MB_APPEND(pipe, "ZADD", MB_NS "sessions", now, names->session);
     MB_APPEND(pipe, "SADD", bare.leads, names->session);
-    put(rest, sizeof rest, "\"leader\":\"%s\",\"previous\":null,\"reason\":\"first\"",
-        names->connection);
+    mb_text(rest, sizeof rest, "\"leader\":\"%s\",\"previous\":null,\"reason\":\"first\"",
+            names->connection);
     event(published, &bare, "leader.changed", rest);
     MB_APPEND(pipe, "PUBLISH", bare.events, published);
 }
@@ -124,7 +111,7 @@ void mb_bare_read_enter(struct mb_pipe *pipe, size_t index, void *load) {
     struct bare bare;
     char instance[MB_LONG];
     prepare(&bare, load, index);
-    put(instance, sizeof instance, MB_NS "instance:%s", bare.names.instance);
+    mb_text(instance, sizeof instance, MB_NS "instance:%s", bare.names.instance);
     MB_APPEND(pipe, "HMGET", instance, "incarnation", "state", "draining");
     MB_APPEND(pipe, "HGET", bare.records, bare.names.connection);
     MB_APPEND(pipe, "HMGET", bare.session, "#seq", "#leader", "#term", "#count", "#anonymous",
@@ -140,10 +127,10 @@ void mb_bare_remove(struct mb_pipe *pipe, size_t index, void *context) {
     char published[2 * MB_LONG];
     char term[MB_NAME];
 
-    put(term, sizeof term, "%llu", SEQ + 1);
-    put(rest, sizeof rest,
-        "\"count\":%s,\"connection\":\"%s\",\"instance\":\"%s\",\"reason\":\"instance-dead\"",
-        bare.count, bare.names.connection, bare.names.instance);
+    mb_text(term, sizeof term, "%llu", SEQ + 1);
+    mb_text(rest, sizeof rest,
+            "\"count\":%s,\"connection\":\"%s\",\"instance\":\"%s\",\"reason\":\"instance-dead\"",
+            bare.count, bare.names.connection, bare.names.instance);
     MB_APPEND(pipe, "HDEL", bare.records, bare.names.connection);
     MB_APPEND(pipe, "HDEL", bare.session, bare.names.connection);
     MB_APPEND(pipe, "ZREM", bare.candidates, bare.candidate);
@@ -179,7 +166,7 @@ static void load_script(struct mb_pipe *pipe, const char *text, char sha[64]) {
     redisReply *reply = MB_CALL(pipe, "SCRIPT", "LOAD", text);
     if (reply->type != REDIS_REPLY_STRING)
         mb_fail("SCRIPT LOAD did not answer with a digest");
-    put(sha, 64, "%s", reply->str);
+    mb_text(sha, 64, "%s", reply->str);
     freeReplyObject(reply);
 }
 
@@ -200,11 +187,11 @@ void mb_reference_enter(struct mb_pipe *pipe, size_t index, void *context) {
     char leader[MB_LONG];
     char now[MB_NAME];
 
-    put(connection, MB_LONG, MB_NS "connection:%s", names.connection);
-    put(instance, MB_LONG, MB_NS "instance:%s:connections", names.instance);
-    put(members, MB_LONG, MB_NS "session:%s:members", names.session);
-    put(leader, MB_LONG, MB_NS "session:%s:leader", names.session);
-    put(now, MB_NAME, "%llu", SEQ);
+    mb_text(connection, MB_LONG, MB_NS "connection:%s", names.connection);
+    mb_text(instance, MB_LONG, MB_NS "instance:%s:connections", names.instance);
+    mb_text(members, MB_LONG, MB_NS "session:%s:members", names.session);
+    mb_text(leader, MB_LONG, MB_NS "session:%s:leader", names.session);
+    mb_text(now, MB_NAME, "%llu", SEQ);
     MB_APPEND(pipe, "EVALSHA", reference->register_sha, "2", connection, instance, names.connection,
               names.instance, now, names.profile);
     MB_APPEND(pipe, "EVALSHA", reference->join_sha, "3", connection, members, leader,

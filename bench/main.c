@@ -71,7 +71,7 @@ static int read_arguments(struct plan *plan, int argc, char **argv) {
                                             {"version", no_argument, NULL, 'v'},
                                             {NULL, 0, NULL, 0}};
     for (;;) {
-        int option = getopt_long(argc, argv, "", options, NULL);
+        int option = getopt_long(argc, argv, "h", options, NULL);
         if (option < 0)
             break;
         switch (option) {

@@ -1,7 +1,6 @@
 #include "play.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -31,7 +30,7 @@ void mb_play_lead(struct mb_pipe *pipe) {
     freeReplyObject(reply);
 
     char epoch[MB_NAME];
-    snprintf(epoch, sizeof epoch, "%" JSON_INTEGER_FORMAT, number);
+    mb_text(epoch, sizeof epoch, "%" JSON_INTEGER_FORMAT, number);
     MB_DO(pipe, "FCALL", "muster_rotate", "1", MB_KEY, epoch, "9f3c21d07be84a65", "0", "run-1",
           SETTINGS);
 }

@@ -28,6 +28,15 @@ void mb_fail(const char *format, ...) {
     exit(EXIT_FAILURE);
 }
 
+void mb_text(char *text, size_t size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, size, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length >= size)
+        mb_fail("a text is too long for %zu bytes", size);
+}
+
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
     (void)status;
     (void)type;
@@ -50,8 +59,8 @@ static int guard_worker(pid_t worker, const sigset_t *signals) {
 int mb_guard(int (*work)(const char *directory, void *context), void *context) {
     const char *base = getenv("TMPDIR");
     char directory[PATH_MAX];
-    snprintf(directory, sizeof directory, "%s/muster-bench-XXXXXX",
-             base != NULL && base[0] == '/' ? base : "/tmp");
+    mb_text(directory, sizeof directory, "%s/muster-bench-XXXXXX",
+            base != NULL && base[0] == '/' ? base : "/tmp");
     if (mkdtemp(directory) == NULL)
         mb_fail("cannot create a directory like %s: %s", directory, strerror(errno));
 

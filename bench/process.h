@@ -8,6 +8,7 @@
 #define MB_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Where things run: Redis has a core of its own, everything else shares the other one. */
@@ -15,6 +16,10 @@ enum { MB_CORE_REDIS = 0, MB_CORE_CLIENT = 1 };
 
 /* Says why on stderr and ends the worker with exit code 1. */
 _Noreturn void mb_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* snprintf() that fails instead of cutting a text off. */
+void mb_text(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Runs work(directory, context) in a worker process, with a fresh directory under TMPDIR (0700),
  * and removes that afterwards. SIGINT and SIGTERM end the worker. Returns its exit code. */

@@ -129,6 +129,9 @@ void mb_report_machine(struct mb_report *report, const char *redis_version, bool
     if (uname(&system) != 0)
         memset(&system, 0, sizeof system);
     char *name = processor();
+    double load = 0;
+    if (getloadavg(&load, 1) != 1)
+        load = 0;
     json_t *machine = report->machine;
     json_object_set_new(machine, "processor", json_string(name));
     json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
@@ -138,6 +141,9 @@ void mb_report_machine(struct mb_report *report, const char *redis_version, bool
     json_object_set_new(machine, "muster", json_string(MUSTER_VERSION));
     json_object_set_new(machine, "pinned", json_boolean(mb_pinnable()));
     json_object_set_new(machine, "quick", json_boolean(quick));
+    /* Of the minute before we began: above some 0.2 the figures are worth little. */
+    if (json_object_get(machine, "load") == NULL)
+        json_object_set_new(machine, "load", number(load));
     free(name);
 }
 
@@ -176,6 +182,10 @@ void mb_report_print_table(const struct mb_report *report, FILE *output) {
             fprintf(output, "    %.4g x of %.6g %s of %s  (%.4g to %.4g)\n", value_of(row, "ratio"),
                     value_of(row, "baseline"), text_of(row, "unit"), text_of(row, "against"),
                     value_of(row, "ratio_min"), value_of(row, "ratio_max"));
+        const char *command =
+            json_string_value(json_object_get(json_object_get(row, "detail"), "command"));
+        if (command != NULL)
+            fprintf(output, "    which was %s\n", command);
         const json_t *met = json_object_get(row, "met");
         if (json_is_boolean(met))
             fprintf(output, "    target %s: %s\n", text_of(row, "target"),

@@ -35,7 +35,7 @@ void mb_report_destroy(struct mb_report **report);
 
 /* Texts are copied. */
 void mb_report_add(struct mb_report *report, const struct mb_row *row);
-/* Of the scenario runs, once known. */
+/* Describes the machine; the load is that of the first call. */
 void mb_report_machine(struct mb_report *report, const char *redis_version, bool quick);
 
 /* {"machine":{...},"scenarios":[{...}]} in one object. */

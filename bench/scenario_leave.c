@@ -25,14 +25,14 @@ struct room {
 
 static void room_init(struct room *room, size_t members) {
     *room = (struct room){.members = members};
-    snprintf(room->session, sizeof room->session, "room-%zu", members);
-    snprintf(room->key, sizeof room->key, MB_NS "session:%s", room->session);
-    snprintf(room->candidates, sizeof room->candidates, "%s:candidates", room->key);
-    snprintf(room->events, sizeof room->events, MB_NS "events:session:%s", room->session);
+    mb_text(room->session, sizeof room->session, "room-%zu", members);
+    mb_text(room->key, sizeof room->key, MB_NS "session:%s", room->session);
+    mb_text(room->candidates, sizeof room->candidates, "%s:candidates", room->key);
+    mb_text(room->events, sizeof room->events, MB_NS "events:session:%s", room->session);
 }
 
 static void member_name(const struct room *room, size_t number, char name[MB_NAME]) {
-    snprintf(name, MB_NAME, "m%zu-%06zu", room->members, number % room->members);
+    mb_text(name, MB_NAME, "m%zu-%06zu", room->members, number % room->members);
 }
 
 static void enter(struct mb_pipe *pipe, size_t index, void *context) {
@@ -50,7 +50,7 @@ static double leave_once(struct mb_pipe *pipe, struct room *room) {
     char expected[2 * MB_NAME];
     member_name(room, room->leader, leader);
     member_name(room, room->leader + 1, next);
-    snprintf(expected, sizeof expected, "\"leader\":\"%s\"", next);
+    mb_text(expected, sizeof expected, "\"leader\":\"%s\"", next);
 
     double start = mb_seconds();
     redisReply *reply = MB_CALL(pipe, "FCALL", "muster_leave", "1", MB_KEY, room->session, leader,
@@ -76,7 +76,7 @@ static void bare_commands(struct mb_pipe *pipe, size_t index, void *context) {
     char candidate[2 * MB_NAME];
     (void)index;
     member_name(room, room->leader, leader);
-    snprintf(candidate, sizeof candidate, "%s/node-1/" MB_INCARNATION, leader);
+    mb_text(candidate, sizeof candidate, "%s/node-1/" MB_INCARNATION, leader);
     MB_APPEND(pipe, "HGET", MB_NS "instance:node-1:connections", leader);
     MB_APPEND(pipe, "HMGET", room->key, "#seq", "#leader", "#term", "#count", "#anonymous", "#gen",
               leader);
@@ -99,7 +99,7 @@ static double bare_once(struct mb_pipe *pipe, struct room *room) {
     char leader[MB_NAME];
     char candidate[2 * MB_NAME];
     member_name(room, room->leader, leader);
-    snprintf(candidate, sizeof candidate, "%s/node-1/" MB_INCARNATION, leader);
+    mb_text(candidate, sizeof candidate, "%s/node-1/" MB_INCARNATION, leader);
     redisReply *member = MB_CALL(pipe, "HGET", room->key, leader);
     redisReply *rank = MB_CALL(pipe, "ZSCORE", room->candidates, candidate);
     if (member->type != REDIS_REPLY_STRING || rank->type != REDIS_REPLY_STRING)
@@ -129,7 +129,7 @@ static double median_us(const struct mb_bench *bench, struct mb_pipe *pipe, stru
 static void report(struct mb_bench *bench, const char *name, const struct room rooms[SIZES]) {
     for (size_t i = 0; i < SIZES; i++) {
         char what[64];
-        snprintf(what, sizeof what, "p50 of a leader's LEAVE, %zu members", rooms[i].members);
+        mb_text(what, sizeof what, "p50 of a leader's LEAVE, %zu members", rooms[i].members);
         bool aimed = rooms[i].members == 10000;
         mb_report_add(bench->report,
                       &(struct mb_row){.name = name,
@@ -142,7 +142,7 @@ static void report(struct mb_bench *bench, const char *name, const struct room r
                                        .bound = 100});
     }
     char what[64];
-    snprintf(what, sizeof what, "p50 of a leader's LEAVE, %zu members", rooms[SIZES - 1].members);
+    mb_text(what, sizeof what, "p50 of a leader's LEAVE, %zu members", rooms[SIZES - 1].members);
     mb_report_add(bench->report, &(struct mb_row){.name = name,
                                                   .what = what,
                                                   .unit = "us",

@@ -131,3 +131,41 @@ json_t *mb_server_commands(struct mb_server *server) {
     freeReplyObject(reply);
     return commands;
 }
+
+void mb_server_command(struct mb_server *server, const char *name, double *calls,
+                       double *spent_us) {
+    char field[64];
+    snprintf(field, sizeof field, "cmdstat_%s", name);
+    redisReply *reply = MB_CALL(server->control, "INFO", "commandstats");
+    const char *value = info_value(reply->str, field);
+    const char *spent = value != NULL ? strstr(value, ",usec=") : NULL;
+    *calls = spent != NULL ? strtod(value + strlen("calls="), NULL) : 0;
+    *spent_us = spent != NULL ? strtod(spent + strlen(",usec="), NULL) : 0;
+    freeReplyObject(reply);
+}
+
+void mb_server_watch_slow(struct mb_server *server) {
+    MB_DO(server->control, "CONFIG", "SET", "slowlog-log-slower-than", "100", "slowlog-max-len",
+          "20000");
+    MB_DO(server->control, "SLOWLOG", "RESET");
+}
+
+double mb_server_slowest_ms(struct mb_server *server, char *what, size_t size) {
+    MB_DO(server->control, "CONFIG", "SET", "slowlog-log-slower-than", "-1");
+    redisReply *reply = MB_CALL(server->control, "SLOWLOG", "GET", "-1");
+    long long longest = 0;
+    snprintf(what, size, "nothing");
+    /* An entry: id, time, microseconds, its words, ... */
+    for (size_t i = 0; i < reply->elements; i++) {
+        const redisReply *entry = reply->element[i];
+        if (entry->elements < 4 || entry->element[2]->integer <= longest)
+            continue;
+        const redisReply *words = entry->element[3];
+        longest = entry->element[2]->integer;
+        snprintf(what, size, "%.40s %.40s", words->element[0]->str,
+                 words->elements > 1 ? words->element[1]->str : "");
+    }
+    freeReplyObject(reply);
+    MB_DO(server->control, "SLOWLOG", "RESET");
+    return (double)longest / 1e3;
+}

@@ -30,5 +30,13 @@ void mb_server_reset_commands(struct mb_server *server);
 /* Calls by command since the reset, as an object; those that only ask or watch (INFO, CONFIG,
  * PING, EXISTS of the benchmark) are for the caller to leave out. The caller owns it. */
 json_t *mb_server_commands(struct mb_server *server);
+/* Calls of one command since the reset, and the microseconds that they took together. */
+void mb_server_command(struct mb_server *server, const char *name, double *calls, double *spent_us);
+
+/* From now on Redis remembers what took long. */
+void mb_server_watch_slow(struct mb_server *server);
+/* The longest single command since then, in ms, but for one that took less than 0.1; and which it
+ * was, into `what`. Unlike a PING seen from outside it holds no waiting for a processor. */
+double mb_server_slowest_ms(struct mb_server *server, char *what, size_t size);
 
 #endif
