@@ -233,6 +233,9 @@ static void test_replies_are_held_against_events(void **state) {
     reply = view_of(106, 102, 2, "c2");
     mu_follow_reply(f->follow, &reply);
     expect_findings(f, "term-fell seq-backwards ");
+    reply = (struct mu_view){true, "h", "c2", 105, 104, 2}; /* seq counts within a generation */
+    mu_follow_reply(f->follow, &reply);
+    expect_findings(f, "");
     reply = view_of(0, 0, 0, ""); /* the session does not exist */
     mu_follow_reply(f->follow, &reply);
     expect_findings(f, "");

@@ -291,7 +291,7 @@ void mu_follow_reply(struct mu_follow *follow, const struct mu_view *reply) {
     if (reply->term < follow->reply.term)
         found(follow, true, "term-fell", "a reply has term %" PRIu64 " after %" PRIu64, reply->term,
               follow->reply.term);
-    if (reply->seq < follow->reply.seq)
+    if (reply->seq < follow->reply.seq && strcmp(reply->gen, follow->reply.gen) == 0)
         found(follow, true, "seq-backwards", "a reply has seq %" PRIu64 " after %" PRIu64,
               reply->seq, follow->reply.seq);
     note_leader(follow, true, reply->term, reply->leader);
