@@ -62,6 +62,16 @@ bool mt_cluster_reaped(struct mt_cluster *c) {
     return mt_integer(c->redis, "EXISTS " MT_NS "ghosts") == 0;
 }
 
+void mt_cluster_restart_redis(struct mt_cluster *c) {
+    mt_redis_close(&c->redis);
+    mt_events_close(&c->events);
+    mt_server_restart(c->server);
+    c->redis = mt_server_connect(c->server);
+    c->events = mt_events_open(c->redis, false);
+    c->followed = 0;
+    mt_replay_load(c->replay, c->redis);
+}
+
 void mt_cluster_check(struct mt_cluster *c) {
     mt_events_sync(c->events);
     mt_replay_follow(c->replay, c->events, &c->followed);

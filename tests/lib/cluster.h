@@ -39,6 +39,9 @@ bool mt_cluster_saw(struct mt_cluster *cluster, const char *event, const char *i
 long long mt_cluster_leads(struct mt_cluster *cluster, const char *instance);
 /* No ghost is left. */
 bool mt_cluster_reaped(struct mt_cluster *cluster);
+/* kill -9 of Redis and a restart on the same data. What is published from then on is collected anew
+ * and held against the sessions as they stand. */
+void mt_cluster_restart_redis(struct mt_cluster *cluster);
 /* At a quiet point: the events so far are in order and tell exactly what Redis holds; fsck finds
  * nothing. */
 void mt_cluster_check(struct mt_cluster *cluster);
