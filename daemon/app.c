@@ -63,6 +63,9 @@ static void on_link_down(void *context, const struct mu_error *reason) {
 
 static void on_library_missing(void *context) {
     struct mu_app *app = context;
+    if (app->link == NULL) {
+        return; /* closing: what was under way is being answered */
+    }
     mu_link_reject(app->link, "the functions library is gone; it is loaded on a new connection");
 }
 

@@ -53,10 +53,11 @@ struct mu_detector *mu_detector_create(uint64_t suspect_after_ms, uint64_t dead_
 }
 
 void mu_detector_clear(struct mu_detector *detector) {
-    struct instance *instance = NULL;
-    struct instance *next = NULL;
-    HASH_ITER(hh, detector->instances, instance, next) {
-        HASH_DEL(detector->instances, instance);
+    struct instance *next = detector->instances;
+    HASH_CLEAR(hh, detector->instances);
+    while (next != NULL) {
+        struct instance *instance = next;
+        next = instance->hh.next;
         free(instance);
     }
     detector->poll_sent = 0;
