@@ -36,7 +36,7 @@ static void print_json(const struct mu_fsck *fsck) {
     mu_json_string(&out, "namespace", fsck->ctl->name_space);
     mu_json_open(&out, "checked", '{');
     for (int i = 1; i <= MU_INVARIANTS; i++) {
-        char name[4];
+        char name[16];
         snprintf(name, sizeof name, "%d", i);
         mu_json_number(&out, name, (int64_t)fsck->checked[i]);
     }
