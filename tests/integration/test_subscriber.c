@@ -1,0 +1,278 @@
+/* The subscriber against a real Redis: confirmation, messages, restoring, the end. */
+#include "lib/test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/loop.h"
+#include "lib/redis.h"
+#include "lib/server.h"
+#include "redis/subscriber.h"
+
+struct fixture {
+    struct mt_world *world;
+    struct mt_loop *loop;
+    struct mt_server *server;
+    struct mt_redis *redis;
+    struct mu_subscriber *subscriber;
+    unsigned ups;
+    unsigned downs;
+    unsigned messages;
+    unsigned closed;
+    size_t length;
+    char pattern[64];
+    char channel[64];
+    char payload[64];
+};
+
+static int set_up(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    signal(SIGPIPE, SIG_IGN);
+    f->world = mt_world_create();
+    f->loop = mt_loop_create(f->world);
+    f->server = mt_server_start(f->world, "redis", MT_SERVER_VOLATILE, NULL);
+    f->redis = mt_server_connect(f->server);
+    *state = f;
+    return 0;
+}
+
+static void on_closed(void *context) {
+    struct fixture *f = context;
+    f->closed++;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    mu_subscriber_close(&f->subscriber, on_closed, f);
+    mt_loop_destroy(&f->loop);
+    mt_redis_close(&f->redis);
+    mt_server_free(&f->server);
+    mt_world_destroy(&f->world);
+    free(f);
+    return 0;
+}
+
+static void on_message(void *context, const char *pattern, const char *channel, const char *payload,
+                       size_t length) {
+    struct fixture *f = context;
+    f->messages++;
+    f->length = length;
+    snprintf(f->pattern, sizeof f->pattern, "%s", pattern ? pattern : "-");
+    snprintf(f->channel, sizeof f->channel, "%s", channel);
+    snprintf(f->payload, sizeof f->payload, "%s", payload);
+}
+
+static void on_up(void *context) {
+    struct fixture *f = context;
+    f->ups++;
+}
+
+static void on_down(void *context, const struct mu_error *reason) {
+    struct fixture *f = context;
+    assert_int_equal(strncmp(reason->text, "redis at ", 9), 0);
+    f->downs++;
+}
+
+static void create_with(struct fixture *f, struct mu_subscriber_options options) {
+    struct mu_redis_address address;
+    assert_int_equal(mu_redis_address_parse(mt_server_url(f->server), &address, NULL), MUSTER_OK);
+    options.address = &address;
+    options.client_name = "musterd:sub";
+    options.context = f;
+    options.on_up = options.on_up ? options.on_up : on_up;
+    options.on_down = on_down;
+    options.on_message = options.on_message ? options.on_message : on_message;
+    f->subscriber = mu_subscriber_create(mt_loop_uv(f->loop), &options);
+    mu_redis_address_deinit(&address);
+}
+
+static void create(struct fixture *f) {
+    create_with(f, (struct mu_subscriber_options){0});
+}
+
+/* How many receive a message on `channel`. */
+static long long publish(struct fixture *f, const char *channel, const char *payload) {
+    return mt_integer(f->redis, "PUBLISH %s %s", channel, payload);
+}
+
+static void test_messages(void **state) {
+    struct fixture *f = *state;
+    create(f);
+    mu_subscriber_subscribe(f->subscriber, "news");
+    mu_subscriber_psubscribe(f->subscriber, "events:*");
+    assert_false(mu_subscriber_is_up(f->subscriber));
+    MT_SPIN(f->loop, f->ups == 1, "the subscriptions");
+    assert_true(mu_subscriber_is_up(f->subscriber));
+    assert_int_equal(publish(f, "news", "hello"), 1);
+    MT_SPIN(f->loop, f->messages == 1, "a message");
+    assert_string_equal(f->pattern, "-");
+    assert_string_equal(f->channel, "news");
+    assert_string_equal(f->payload, "hello");
+    assert_int_equal(f->length, 5);
+    assert_int_equal(publish(f, "events:a", ""), 1);
+    MT_SPIN(f->loop, f->messages == 2, "a message by pattern");
+    assert_string_equal(f->pattern, "events:*");
+    assert_string_equal(f->channel, "events:a");
+    assert_int_equal(f->length, 0);
+}
+
+static void test_payload_of_any_bytes(void **state) {
+    struct fixture *f = *state;
+    create(f);
+    mu_subscriber_subscribe(f->subscriber, "news");
+    MT_SPIN(f->loop, f->ups == 1, "the subscription");
+    mt_command(f->redis, "PUBLISH news %b", "a\0b", (size_t)3);
+    MT_SPIN(f->loop, f->messages == 1, "a message");
+    assert_int_equal(f->length, 3);
+}
+
+/* on_up means that all are confirmed: whoever publishes afterwards reaches each of them. */
+static void test_up_means_all_are_confirmed(void **state) {
+    struct fixture *f = *state;
+    char channel[32];
+    create(f);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(channel, sizeof channel, "channel-%d", i);
+        mu_subscriber_subscribe(f->subscriber, channel);
+        mu_subscriber_psubscribe(f->subscriber, channel);
+    }
+    MT_SPIN(f->loop, f->ups == 1, "the subscriptions");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(channel, sizeof channel, "channel-%d", i);
+        assert_int_equal(publish(f, channel, "x"), 2);
+    }
+    MT_SPIN(f->loop, f->messages == 2000, "all messages");
+}
+
+static void test_nothing_wanted_is_up_too(void **state) {
+    struct fixture *f = *state;
+    create_with(f, (struct mu_subscriber_options){.idle_timeout_ms = 20});
+    MT_SPIN(f->loop, f->ups == 1, "the connection");
+    MT_SPIN(f->loop, strstr(mt_text(f->redis, "CLIENT LIST"), "cmd=ping") != NULL, "a PING");
+    mu_subscriber_subscribe(f->subscriber, "late");
+    MT_SPIN(f->loop, publish(f, "late", "x") == 1, "the subscription");
+    MT_SPIN(f->loop, f->messages == 1, "a message");
+    assert_int_equal(f->ups, 1);
+    assert_int_equal(f->downs, 0);
+}
+
+static void test_subscribing_twice_is_once(void **state) {
+    struct fixture *f = *state;
+    create(f);
+    mu_subscriber_subscribe(f->subscriber, "a");
+    mu_subscriber_subscribe(f->subscriber, "a");
+    MT_SPIN(f->loop, f->ups == 1, "the subscription");
+    mu_subscriber_subscribe(f->subscriber, "a");
+    mu_subscriber_subscribe(f->subscriber, "b");
+    MT_SPIN(f->loop, publish(f, "b", "x") == 1, "the later subscription");
+    assert_int_equal(publish(f, "a", "x"), 1);
+    mu_subscriber_unsubscribe(f->subscriber, "a");
+    MT_SPIN(f->loop, mt_integer(f->redis, "PUBLISH a x") == 0, "the end of the subscription");
+    assert_int_equal(publish(f, "b", "x"), 1);
+    mu_subscriber_unsubscribe(f->subscriber, "unknown");
+    assert_true(mu_subscriber_is_up(f->subscriber));
+}
+
+static void test_restored_after_the_server_was_killed(void **state) {
+    struct fixture *f = *state;
+    create(f);
+    mu_subscriber_subscribe(f->subscriber, "stays");
+    mu_subscriber_subscribe(f->subscriber, "goes");
+    mu_subscriber_psubscribe(f->subscriber, "pattern-*");
+    MT_SPIN(f->loop, f->ups == 1, "the subscriptions");
+    mt_server_kill(f->server);
+    MT_SPIN(f->loop, f->downs >= 1, "the loss");
+    assert_false(mu_subscriber_is_up(f->subscriber));
+    mu_subscriber_unsubscribe(f->subscriber, "goes");
+    mu_subscriber_subscribe(f->subscriber, "new");
+    mt_server_restart(f->server);
+    MT_SPIN(f->loop, f->ups == 2, "the subscriptions again");
+    mt_redis_close(&f->redis);
+    f->redis = mt_server_connect(f->server);
+    assert_int_equal(publish(f, "stays", "x"), 1);
+    assert_int_equal(publish(f, "new", "x"), 1);
+    assert_int_equal(publish(f, "pattern-1", "x"), 1);
+    assert_int_equal(publish(f, "goes", "x"), 0);
+    MT_SPIN(f->loop, f->messages == 3, "all messages");
+}
+
+/* The connection alone is lost: everything is the same on the next. */
+static void test_restored_after_the_connection_was_killed(void **state) {
+    struct fixture *f = *state;
+    create(f);
+    mu_subscriber_subscribe(f->subscriber, "a");
+    for (unsigned round = 1; round <= 5; round++) {
+        MT_SPIN(f->loop, f->ups == round, "the subscription");
+        assert_int_equal(publish(f, "a", "x"), 1);
+        mt_command(f->redis, "CLIENT KILL TYPE pubsub");
+        MT_SPIN(f->loop, f->downs >= round, "the loss");
+    }
+    MT_SPIN(f->loop, f->ups == 6, "the subscription");
+    assert_int_equal(f->messages, 5);
+}
+
+static void test_an_idle_connection_stays(void **state) {
+    struct fixture *f = *state;
+    create_with(f, (struct mu_subscriber_options){.idle_timeout_ms = 20});
+    mu_subscriber_subscribe(f->subscriber, "a");
+    MT_SPIN(f->loop, f->ups == 1, "the subscription");
+    MT_SPIN(f->loop, strstr(mt_text(f->redis, "CLIENT LIST"), "cmd=ping") != NULL, "a PING");
+    long long before = mt_info(f->redis, "stats", "total_commands_processed");
+    MT_SPIN(f->loop, mt_info(f->redis, "stats", "total_commands_processed") > before + 100,
+            "many PINGs");
+    assert_int_equal(f->downs, 0);
+    assert_true(mu_subscriber_is_up(f->subscriber));
+}
+
+static void close_on_message(void *context, const char *pattern, const char *channel,
+                             const char *payload, size_t length) {
+    struct fixture *f = context;
+    on_message(context, pattern, channel, payload, length);
+    assert_int_equal(f->closed, 0);
+    mu_subscriber_close(&f->subscriber, on_closed, f);
+}
+
+static void test_closing_inside_a_message(void **state) {
+    struct fixture *f = *state;
+    create_with(f, (struct mu_subscriber_options){.on_message = close_on_message});
+    mu_subscriber_subscribe(f->subscriber, "a");
+    MT_SPIN(f->loop, f->ups == 1, "the subscription");
+    mt_command(f->redis, "EVAL %s 0", "for i = 1, 100 do redis.call('PUBLISH', 'a', i) end");
+    MT_SPIN(f->loop, f->closed == 1, "the end");
+    assert_int_equal(f->messages, 1);
+}
+
+static void close_on_up(void *context) {
+    struct fixture *f = context;
+    mu_subscriber_close(&f->subscriber, on_closed, f);
+}
+
+static void test_closing_inside_on_up(void **state) {
+    struct fixture *f = *state;
+    create_with(f, (struct mu_subscriber_options){.on_up = close_on_up});
+    MT_SPIN(f->loop, f->closed == 1, "the end without a subscription");
+    create_with(f, (struct mu_subscriber_options){.on_up = close_on_up});
+    mu_subscriber_subscribe(f->subscriber, "a");
+    MT_SPIN(f->loop, f->closed == 2, "the end with one");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_messages),
+        TEST(test_payload_of_any_bytes),
+        TEST(test_up_means_all_are_confirmed),
+        TEST(test_nothing_wanted_is_up_too),
+        TEST(test_subscribing_twice_is_once),
+        TEST(test_restored_after_the_server_was_killed),
+        TEST(test_restored_after_the_connection_was_killed),
+        TEST(test_an_idle_connection_stays),
+        TEST(test_closing_inside_a_message),
+        TEST(test_closing_inside_on_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
