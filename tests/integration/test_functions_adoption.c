@@ -216,7 +216,7 @@ static void test_adopted_onto_a_suspect(void **state) {
 static void test_half_before_the_reaper(void **state) {
     struct mt_fixture *f = *state;
     enum { CONNECTIONS = 40 };
-    char connection[16];
+    char connection[32];
     mt_start(f, "node-1", "a");
     mt_start(f, "node-2", "b");
     mt_enter(f, "room", "other", "node-2", "b", NULL);

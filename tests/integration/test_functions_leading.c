@@ -295,7 +295,7 @@ static void test_elections_wait_for_the_next_slice(void **state) {
     char connection[32];
     enum { SESSIONS = 3, EACH = 400 };
     for (int s = 0; s < SESSIONS; s++) {
-        char session[16];
+        char session[32];
         snprintf(session, sizeof session, "room-%d", s);
         for (int i = 0; i < EACH; i++) {
             snprintf(connection, sizeof connection, "c%d", i);
@@ -314,7 +314,7 @@ static void test_elections_wait_for_the_next_slice(void **state) {
         assert_int_equal(json_array_size(json_object_get(reply, "undecided")), 0);
     }
     for (int s = 0; s < SESSIONS; s++) {
-        char session[16];
+        char session[32];
         snprintf(session, sizeof session, "room-%d", s);
         assert_string_equal(mt_leader(f, session), "hope");
     }

@@ -12,8 +12,8 @@ enum { CONNECTIONS = 300, SESSIONS = 10 };
 /* node-1 holds 300 connections, each in two of ten sessions; node-2 one in each session. */
 static struct mt_fixture *populated(void **state) {
     struct mt_fixture *f = *state;
-    char connection[16];
-    char session[16];
+    char connection[32];
+    char session[32];
     mt_start(f, "node-1", "a");
     mt_start(f, "node-2", "b");
     for (int i = 0; i < CONNECTIONS; i++) {
@@ -34,7 +34,7 @@ static struct mt_fixture *populated(void **state) {
 }
 
 static void assert_only_others_are_left(struct mt_fixture *f) {
-    char session[16];
+    char session[32];
     for (int i = 0; i < SESSIONS; i++) {
         snprintf(session, sizeof session, "s%d", i);
         assert_int_equal(mt_integer(f->redis, "HLEN " MT_NS "session:%s", session), 6 + 1);
@@ -95,8 +95,8 @@ static void test_another_coordinator_goes_on(void **state) {
  * membership is told twice. */
 static void test_adoption_between_slices(void **state) {
     struct mt_fixture *f = populated(state);
-    char connection[16];
-    char session[16];
+    char connection[32];
+    char session[32];
     long long removed = 0;
     const char *cursor = "0";
     mt_bury(f, "node-1", "a");

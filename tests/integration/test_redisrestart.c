@@ -30,8 +30,8 @@ struct load {
 };
 
 static void send_one(struct load *load) {
-    char connection[16];
-    char session[16];
+    char connection[32];
+    char session[32];
     int k = load->sent++;
     load->leaves[k] = k >= STAY && k % 3 == 0;
     load->subject[k] = load->leaves[k] ? k - STAY : k;
@@ -126,7 +126,7 @@ static void test_restart_under_churn(void **state) {
     struct mt_cluster *c = *state = mt_cluster_create(MT_SERVER_DURABLE, NULL);
     struct mt_process *sims[3];
     for (int i = 0; i < 3; i++) {
-        char id[16];
+        char id[32];
         snprintf(id, sizeof id, "node-%d", i + 1);
         sims[i] = mt_sim_start(&c->place, id, id, "--connections", "150", "--sessions", "30",
                                "--joins", "2", "--users", "40", "--seed", id + 5, "--churn", "150",

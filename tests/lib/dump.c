@@ -91,7 +91,8 @@ char *mt_dump(struct mt_redis *redis) {
     if (out == NULL)
         abort();
     redisReply *keys = mt_command(redis, "KEYS *");
-    qsort(keys->element, keys->elements, sizeof *keys->element, compare_keys);
+    if (keys->elements > 0)
+        qsort(keys->element, keys->elements, sizeof *keys->element, compare_keys);
     for (size_t i = 0; i < keys->elements; i++)
         print_key(out, redis, keys->element[i]);
     fclose(out);
