@@ -2,7 +2,6 @@
  * that it decides when an instance is buried and when its ghost is reaped. */
 #include "lib/test.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,8 +126,9 @@ static void compare(struct mt_fixture *f, const json_t *report) {
     size_t i, k;
     long long memberships = 0;
     expect_no_anomalies(report);
-    json_object_foreach(json_object_get(report, "sessions"), session, belief)
+    json_object_foreach(json_object_get(report, "sessions"), session, belief) {
         compare_session(f, session, belief);
+    }
     json_array_foreach(json_object_get(report, "connections"), i, connection) {
         json_array_foreach(json_object_get(connection, "sessions"), k, name) {
             const char *text = mt_text(f->redis, "HGET " MT_NS "session:%s %s",
@@ -545,7 +545,9 @@ static struct mt_process *start_cluster(struct mt_fixture *f) {
 static size_t pids_of(struct mt_process *cluster, pid_t pids[], size_t room) {
     char *output = mt_process_output(cluster, MT_STDOUT);
     size_t count = 0;
-    for (char *line = strtok(output, "\n"); line && count < room; line = strtok(NULL, "\n")) {
+    char *rest = NULL;
+    for (char *line = strtok_r(output, "\n", &rest); line && count < room;
+         line = strtok_r(NULL, "\n", &rest)) {
         json_t *object = json_loads(line, 0, NULL);
         const char *what = json_string_value(json_object_get(object, "cluster"));
         if (what && strcmp(what, "spawned") == 0)

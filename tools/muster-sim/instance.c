@@ -277,23 +277,28 @@ static void on_settled(void *context) {
     }
 }
 
+/* Does an event of instances or of the coordinator ask for a heartbeat, whose answer decides? */
+static bool asks_for_beat(const struct instance *self, const struct mu_event *event) {
+    if (strcmp(event->name, "survey") == 0)
+        return true;
+    if (strcmp(event->instance, self->options->id) != 0)
+        return false;
+    bool own = strcmp(event->incarnation, self->incarnation) == 0;
+    if (strcmp(event->name, "instance.started") == 0)
+        return !own; /* by another process, then */
+    return own && (strcmp(event->name, "instance.suspect") == 0 ||
+                   strcmp(event->name, "instance.dead") == 0 ||
+                   strcmp(event->name, "instance.stopped") == 0);
+}
+
 static void on_event(void *context, const struct mu_event *event) {
     struct instance *self = context;
     if (self->state != RUNNING)
         return;
-    bool own = strcmp(event->instance, self->options->id) == 0;
-    bool own_incarnation = own && strcmp(event->incarnation, self->incarnation) == 0;
     if (strcmp(event->name, "generation.changed") == 0) {
         if (*event->generation && strcmp(event->generation, self->generation) != 0)
             restart(self, event->name);
-    } else if (strcmp(event->name, "survey") == 0) {
-        mu_presence_beat(self->presence);
-    } else if (own && strcmp(event->name, "instance.started") == 0) {
-        if (!own_incarnation)
-            mu_presence_beat(self->presence); /* its answer decides */
-    } else if (own_incarnation && (strcmp(event->name, "instance.suspect") == 0 ||
-                                   strcmp(event->name, "instance.dead") == 0 ||
-                                   strcmp(event->name, "instance.stopped") == 0)) {
+    } else if (asks_for_beat(self, event)) {
         mu_presence_beat(self->presence);
     }
 }

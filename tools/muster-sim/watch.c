@@ -58,8 +58,8 @@ static void want_snapshot(struct mu_watch *self, struct follower *follower) {
     if (!follower->followed || follower->waiting || !mu_follow_wants(follower->follow))
         return;
     follower->waiting = true;
-    self->queue[(self->first + self->waiting) % self->count] = follower->session;
-    self->waiting++;
+    uint32_t last = self->first + self->waiting++;
+    self->queue[last < self->count ? last : last - self->count] = follower->session;
 }
 
 static void want_all(struct mu_watch *self) {
@@ -115,7 +115,8 @@ static void read_more(struct mu_watch *self) {
     while (!self->closing && self->waiting > 0 && self->reads < READS_IN_FLIGHT &&
            mu_watch_is_up(self)) {
         struct follower *follower = &self->followers[self->queue[self->first]];
-        self->first = (self->first + 1) % self->count;
+        if (++self->first == self->count)
+            self->first = 0;
         self->waiting--;
         follower->waiting = false;
         if (mu_follow_wants(follower->follow) && !read_snapshot(self, follower)) {
