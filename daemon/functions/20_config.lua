@@ -129,7 +129,7 @@ function mu.define(name, spec)
             if not booted then
                 boot()
             end
-            local c = { typed = {}, instances = {}, looks = ELECTION_LOOKS }
+            local c = { looks = ELECTION_LOOKS }
             local ok, reply = pcall(serve, c, spec, keys, args)
             finish(c)
             if ok then

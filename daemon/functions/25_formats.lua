@@ -106,6 +106,7 @@ function mu.object_argument(c, text, what)
 end
 
 local NO_OPTIONS = {}
+mu.NO_OPTIONS = NO_OPTIONS
 local OPTION_NAMES = {
     register = 'user',
     join = 'priority, lead, limit',

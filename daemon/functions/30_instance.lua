@@ -4,7 +4,12 @@ local fail, quote, int, now = mu.fail, mu.quote, mu.int, mu.now
 
 -- The registered instance {incarnation, state, draining, eligible}, or false. Looked up once a call.
 local function instance(c, id)
-    local known = c.instances[id]
+    local instances = c.instances
+    if not instances then
+        instances = {}
+        c.instances = instances
+    end
+    local known = instances[id]
     if known == nil then
         local fields = call('HMGET', c.prefix .. 'instance:' .. id, 'incarnation', 'state', 'draining')
         known = false
@@ -16,7 +21,7 @@ local function instance(c, id)
                 eligible = fields[2] == 'up' and fields[3] ~= '1',
             }
         end
-        c.instances[id] = known
+        instances[id] = known
     end
     return known
 end

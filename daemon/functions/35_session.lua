@@ -2,12 +2,17 @@
 
 local int, stored, now, clock = mu.int, mu.stored, mu.now, mu.clock
 
--- Reads a session and, of `connection` (may be nil), its member text. What is returned is a
--- working copy: operations change it, save() writes it back.
-function mu.load_session(c, id, connection)
+-- The fields of a session's hash that say how it stands, and the text of one member.
+function mu.session_fields(key, connection)
+    return call('HMGET', key, '#seq', '#leader', '#term', '#count', '#anonymous', '#gen', '#limit', '#keep', connection)
+end
+
+-- Reads a session and, of `connection` (may be nil), its member text; `fields` when they were read
+-- already. What is returned is a working copy: operations change it, save() writes it back.
+-- `session.whole`: more than seq and counts has changed.
+function mu.load_session(c, id, connection, fields)
     local key = c.prefix .. 'session:' .. id
-    local f = call('HMGET', key, '#seq', '#leader', '#term', '#count', '#anonymous', '#gen', '#limit', '#keep',
-        connection or '#')
+    local f = fields or mu.session_fields(key, connection or '#')
     local session = { id = id, key = key, text = f[9] }
     if not f[1] then
         session.exists = false
@@ -29,7 +34,6 @@ end
 -- Checks the types of what any change of this session writes. Before the first write.
 function mu.check_session_keys(c, session)
     mu.typed(c, 'ZCARD', session.key .. ':candidates')
-    mu.typed(c, 'HLEN', session.key .. ':users')
     if session.count <= 1 then
         mu.typed(c, 'ZCARD', c.prefix .. 'sessions')
     end
@@ -46,12 +50,13 @@ function mu.lift(c, session)
         session.seq = max(session.seq, above)
         session.term = max(session.term, above)
         session.gen = c.config.generation
+        session.whole = true
     end
 end
 
 function mu.open(c, session)
     local base = max(clock(c) + 1, now(c))
-    session.exists, session.opened = true, true
+    session.exists, session.whole = true, true
     session.seq, session.term = base, base
     session.leader, session.count, session.anonymous = '', 0, 0
     session.gen = c.config.generation
@@ -68,9 +73,18 @@ function mu.close(c, session)
     session.exists, session.leader = false, ''
 end
 
--- Writes the working copy back, with one member field beside it when given.
+-- Writes the working copy back, with one member field beside it when given. Most changes leave
+-- leader, term and generation as they are.
 function mu.save(session, connection, member)
-    if connection then
+    if not session.whole then
+        if connection then
+            call('HSET', session.key, '#seq', int(session.seq), '#count', int(session.count),
+                '#anonymous', int(session.anonymous), connection, member)
+        else
+            call('HSET', session.key, '#seq', int(session.seq), '#count', int(session.count),
+                '#anonymous', int(session.anonymous))
+        end
+    elseif connection then
         call('HSET', session.key, '#seq', int(session.seq), '#leader', session.leader, '#term', int(session.term),
             '#count', int(session.count), '#anonymous', int(session.anonymous), '#gen', session.gen,
             connection, member)

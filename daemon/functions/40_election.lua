@@ -92,6 +92,7 @@ function mu.apply_election(c, session, plan, reason)
     mu.lift(c, session)
     session.leader = leader
     session.term = session.term + 1
+    session.whole = true
     mu.session_event(c, session, 'leader.changed', ',"leader":' .. mu.id_or_null(leader) .. ',"previous":'
         .. mu.id_or_null(previous) .. ',"reason":"' .. reason .. '"')
 end

@@ -40,7 +40,12 @@ function mu.plan_removal(c, session, member, slice)
             plan.waits = plan.election.waits
         end
     end
-    mu.typed(c, 'SCARD', c.prefix .. 'leaderless')
+    if plan.closes then
+        mu.typed(c, 'HLEN', session.key .. ':users')
+    end
+    if plan.closes or session.leader == '' then
+        mu.typed(c, 'SCARD', c.prefix .. 'leaderless')
+    end
     return plan
 end
 
@@ -135,11 +140,12 @@ function mu.plan_join(c, session, who, options, gone)
         end
     end
     plan.may_lead = options.lead ~= false and mu.is_eligible(c, who.instance, who.incarnation)
-    if plan.may_lead then
+    -- Who joins a session that is led, and from which nobody leaves first, cannot become leader.
+    if session.leader == '' or gone then
         plan.leads = c.prefix .. 'instance:' .. who.instance .. ':leads'
         mu.typed(c, 'SCARD', plan.leads)
+        mu.typed(c, 'SCARD', c.prefix .. 'leaderless')
     end
-    mu.typed(c, 'SCARD', c.prefix .. 'leaderless')
     return plan
 end
 

@@ -62,8 +62,15 @@ mu.define('enter', {
         check_id(args[1], 'session')
         local options = mu.options_argument(c, args[5], 'enter')
         local profile = mu.object_argument(c, args[6], 'profile')
-        local key, record, known = mu.own_record(c, connection, instance, incarnation)
-        local session = load_session(c, args[1], connection)
+        local answer, fields
+        if options == mu.NO_OPTIONS then
+            answer, fields = mu.enter_fast(c, args[1], connection, instance, incarnation, profile)
+            if answer then
+                return answer
+            end
+        end
+        local key, record, known = mu.own_record(c, connection, instance, incarnation, fields ~= nil)
+        local session = load_session(c, args[1], connection, fields)
         local member = mu.member_of(session)
         if record then
             mu.check_same_user(record, options, connection)
