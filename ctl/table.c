@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -148,6 +149,7 @@ static void print_cell(const struct mu_columns *columns, size_t column, const ch
 }
 
 void mu_columns_print(struct mu_columns *columns, FILE *out) {
+    assert(columns->count > 0);
     if (!columns->header_printed) {
         for (size_t i = 0; i < columns->count; i++) {
             print_cell(columns, i, columns->titles[i], out);

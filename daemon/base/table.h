@@ -27,4 +27,11 @@ unsigned mu_table_hash(const void *key, size_t length);
 
 #include <uthash.h> /* IWYU pragma: export */
 
+#ifdef __clang_analyzer__
+/* The analyzer does not follow uthash's lists: it believes that what HASH_ITER comes to was freed
+ * before. */
+#undef HASH_DEL
+#define HASH_DEL(head, delptr) ((head) = (delptr)->hh.next)
+#endif
+
 #endif

@@ -71,7 +71,7 @@ void mu_managed_ask(struct mu_managed *self, enum mu_managed_question question, 
 static int server_pid(const redisReply *info) {
     static const char field[] = "process_id:";
     const char *found = info->type == REDIS_REPLY_STRING ? strstr(info->str, field) : NULL;
-    return found ? atoi(found + strlen(field)) : 0;
+    return found ? (int)strtol(found + strlen(field), NULL, 10) : 0;
 }
 
 static void become_ready(struct mu_managed *self, const redisReply *info) {

@@ -154,9 +154,10 @@ static enum muster_status create_password(const struct mu_managed_files *files,
                                           struct mu_error *error) {
     char text[MU_RANDOM_ID_SIZE + 1];
     mu_random_id(text);
-    strcat(text, "\n");
+    size_t length = strlen(text);
+    text[length++] = '\n';
     char *path = join(files->directory, "redis.password");
-    enum muster_status status = write_file(path, text, strlen(text), false, error);
+    enum muster_status status = write_file(path, text, length, false, error);
     explicit_bzero(text, sizeof text);
     free(path);
     return status;
