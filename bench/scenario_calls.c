@@ -90,14 +90,14 @@ static void heartbeat(struct mb_pipe *pipe, size_t index, void *context) {
 
 /* In this order: each finds what the ones before it left. Those without a name only prepare. */
 static const struct operation operations[] = {
-    {"ENTER that opens a session", 19, first_enter},
-    {"ENTER into a session that has a leader", 15, next_enter},
-    {"ENTER repeated", 4, next_enter},
+    {"ENTER that opens a session", 18, first_enter},
+    {"ENTER into a session that has a leader", 9, next_enter},
+    {"ENTER repeated", 5, next_enter},
     {NULL, 0, more_enters},
-    {"LEAVE of a follower", 14, follower_leave},
-    {"LEAVE of the leader", 21, leader_leave},
-    {"UNREGISTER of a follower", 13, follower_unregister},
-    {"UNREGISTER of the leader", 20, leader_unregister},
+    {"LEAVE of a follower", 12, follower_leave},
+    {"LEAVE of the leader", 20, leader_leave},
+    {"UNREGISTER of a follower", 11, follower_unregister},
+    {"UNREGISTER of the leader", 19, leader_unregister},
     {"UNREGISTER that closes a session", 20, last_unregister},
     {"HEARTBEAT", 8, heartbeat},
 };
