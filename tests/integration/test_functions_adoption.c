@@ -195,6 +195,24 @@ static void test_leadership_that_moved_stays(void **state) {
     mt_reap(f, "node-1:a");
 }
 
+/* Nobody led: who is adopted onto an eligible instance leads at once. */
+static void test_adopted_where_nobody_leads(void **state) {
+    struct mt_fixture *f = fresh(state);
+    mt_enter(f, "solo", "c1", "node-1", "a", NULL);
+    mt_suspect(f, "node-1", "a");
+    mt_ok(f->redis, "elect", f->epoch, "node-1", "10");
+    assert_null(mt_leader(f, "solo"));
+    mt_start(f, "node-1", "a2");
+    mt_events_skip(f->events);
+    json_t *reply = mt_enter(f, "solo", "c1", "node-1", "a2", "{\"user\":\"u1\"}");
+    assert_true(mt_bool(reply, "adopted"));
+    assert_string_equal(mt_str(reply, "leader"), "c1");
+    mt_expect_events(f->events, "{'event':'leader.changed','leader':'c1','previous':null,"
+                                "'reason':'eligible-again','#more':0}");
+    assert_int_equal(mt_integer(f->redis, "SISMEMBER " MT_NS "leaderless solo"), 0);
+    assert_int_equal(mt_integer(f->redis, "SISMEMBER " MT_NS "instance:node-1:leads solo"), 1);
+}
+
 /* Whoever would lead on an instance that is not eligible is replaced at once. */
 static void test_adopted_onto_a_suspect(void **state) {
     struct mt_fixture *f = fresh(state);
@@ -262,6 +280,7 @@ int main(void) {
         cmocka_unit_test_setup(test_the_only_member_is_superseded, mt_fixture_fresh),
         cmocka_unit_test_setup(test_taken, mt_fixture_fresh),
         cmocka_unit_test_setup(test_leadership_that_moved_stays, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_adopted_where_nobody_leads, mt_fixture_fresh),
         cmocka_unit_test_setup(test_adopted_onto_a_suspect, mt_fixture_fresh),
         cmocka_unit_test_setup(test_half_before_the_reaper, mt_fixture_fresh),
     };

@@ -229,6 +229,26 @@ static void test_suspect_moves_leaders(void **state) {
     assert_string_equal(mt_leader(f, "room"), "c2");
 }
 
+/* Draining (DRAIN itself is not there yet) and suspicion are two things; either is enough. */
+static void test_draining_is_not_eligible(void **state) {
+    struct mt_fixture *f = fresh(state);
+    mt_enter(f, "room", "c1", "node-1", "a", NULL);
+    mt_enter(f, "room", "c2", "node-2", "b", NULL);
+    mt_command(f->redis, "HSET " MT_NS "instance:node-2 draining 1");
+    mt_unchanged(f, mt_refused(f->redis, MUSTER_NOT_ELIGIBLE, "promote", "room", "c2"));
+    mt_ok(f->redis, "leave", "room", "c1", "node-1", "a");
+    assert_null(mt_leader(f, "room"));
+    mt_suspect(f, "node-2", "b");
+    json_t *reply = mt_ok(f->redis, "heartbeat", "node-2", "b");
+    assert_string_equal(mt_str(reply, "state"), "up");
+    assert_true(mt_bool(reply, "draining"));
+    mt_ok(f->redis, "sweep", f->epoch, "0", "10");
+    assert_null(mt_leader(f, "room"));
+    mt_command(f->redis, "HSET " MT_NS "instance:node-2 draining 0");
+    mt_ok(f->redis, "sweep", f->epoch, "0", "10");
+    assert_string_equal(mt_leader(f, "room"), "c2");
+}
+
 static void test_sweep_after_revival(void **state) {
     struct mt_fixture *f = fresh(state);
     mt_enter(f, "solo", "c1", "node-1", "a", NULL);
@@ -331,6 +351,7 @@ int main(void) {
         cmocka_unit_test_setup(test_terms_never_repeat, mt_fixture_fresh),
         cmocka_unit_test_setup(test_generation_lifts, mt_fixture_fresh),
         cmocka_unit_test_setup(test_suspect_moves_leaders, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_draining_is_not_eligible, mt_fixture_fresh),
         cmocka_unit_test_setup(test_sweep_after_revival, mt_fixture_fresh),
         cmocka_unit_test_setup(test_more_candidates_than_looks, mt_fixture_fresh),
         cmocka_unit_test_setup(test_elections_wait_for_the_next_slice, mt_fixture_fresh),

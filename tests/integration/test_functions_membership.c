@@ -210,6 +210,21 @@ static void test_unregister(void **state) {
     });
 }
 
+/* A record that lists a session where the connection is another's: not mine to remove or change. */
+static void test_only_own_memberships(void **state) {
+    struct mt_fixture *f = fresh(state);
+    mt_enter(f, "room", "c1", "node-2", "b", NULL);
+    mt_ok(f->redis, "register", "c1", "node-1", "a");
+    mt_command(f->redis, "HSET " MT_NS "instance:node-1:connections c1 1//////room/{}");
+    mt_events_skip(f->events);
+    json_t *reply = mt_ok(f->redis, "update", "c1", "node-1", "a", "{\"x\":1}");
+    assert_int_equal(mt_int(reply, "sessions"), 0);
+    reply = mt_ok(f->redis, "unregister", "c1", "node-1", "a");
+    assert_int_equal(json_array_size(json_object_get(reply, "sessions")), 0);
+    mt_expect_no_events(f->events);
+    assert_string_equal(mt_leader(f, "room"), "c1");
+}
+
 static void test_update(void **state) {
     struct mt_fixture *f = fresh(state);
     mt_unchanged(
@@ -298,6 +313,7 @@ int main(void) {
         cmocka_unit_test_setup(test_leave, mt_fixture_fresh),
         cmocka_unit_test_setup(test_leave_of_another, mt_fixture_fresh),
         cmocka_unit_test_setup(test_unregister, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_only_own_memberships, mt_fixture_fresh),
         cmocka_unit_test_setup(test_update, mt_fixture_fresh),
         cmocka_unit_test_setup(test_limit, mt_fixture_fresh),
         cmocka_unit_test_setup(test_session_limit, mt_fixture_fresh),
