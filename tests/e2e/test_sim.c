@@ -150,6 +150,20 @@ static void compare(struct mt_fixture *f, const json_t *report) {
         total(report, "connections"));
 }
 
+static long long beats_of(struct mt_fixture *f, struct mt_process *sim) {
+    json_t *report = report_of(f, sim);
+    long long beats = json_integer_value(
+        json_object_get(json_object_get(report, "counts"), "heartbeats")); /* or 0: none yet */
+    json_decref(report);
+    return beats;
+}
+
+/* Waits for so many more heartbeats: what was suspected before is an anomaly by then. */
+static void wait_beats(struct mt_fixture *f, struct mt_process *sim, long long times) {
+    long long goal = beats_of(f, sim) + times;
+    MT_WAIT(f->world, beats_of(f, sim) >= goal, "heartbeats");
+}
+
 static long long members_in_redis(struct mt_fixture *f) {
     long long members = 0;
     redisReply *sessions = mt_command(f->redis, "ZRANGE " MT_NS "sessions 0 -1");
@@ -294,6 +308,7 @@ static void test_buried_and_reaped(void **state) {
     json_t *entered = wait_line(sim, "entered");
     assert_int_equal(mt_int(entered, "joined"), 240);
     json_decref(entered);
+    wait_beats(f, sim, 3);
     json_t *report = report_of(f, sim);
     compare(f, report); /* it was told of its own end: no anomaly */
     json_decref(report);
@@ -314,6 +329,31 @@ static void test_new_generation(void **state) {
     hush(sim);
     json_t *report = report_of(f, sim);
     assert_string_equal(mt_str(report, "generation"), "gen-2");
+    compare(f, report);
+    json_decref(report);
+    end_sim(sim);
+}
+
+static void test_new_generations_under_churn(void **state) {
+    struct mt_fixture *f = *state;
+    struct mt_process *sim =
+        START_SIM(f, "sim", "node-1", "--churn", "5000", "--heartbeat-ms", "50");
+    wait_said(sim, "entered");
+    char generation[16];
+    for (int i = 2; i < 8; i++) {
+        size_t before = mt_events_sync(f->events);
+        MT_WAIT(f->world, churned(f, before + 200), "churn");
+        snprintf(generation, sizeof generation, "gen-%d", i);
+        mt_ok(f->redis, "rotate", f->epoch, generation, "0", "run-2", MT_SETTINGS);
+        wait_said(sim, "restarting");
+        wait_said(sim, "entered");
+    }
+    hush(sim);
+    wait_beats(f, sim, 3);
+    json_t *report = report_of(f, sim);
+    assert_string_equal(mt_str(report, "generation"), "gen-7");
+    assert_int_equal(mt_int(json_object_get(report, "counts"), "starts"), 7);
+    assert_int_equal(total(report, "rebuilt"), 0);
     compare(f, report);
     json_decref(report);
     end_sim(sim);
@@ -441,6 +481,7 @@ static void test_kicked_stays_out(void **state) {
     const char *session = json_string_value(json_array_get(json_object_get(first, "sessions"), 0));
     mt_ok(f->redis, "kick", session, mt_str(first, "connection"));
     json_decref(report);
+    wait_beats(f, sim, 3);
     hush(sim);
     report = report_of(f, sim);
     assert_int_equal(total(report, "memberships"), 239);
@@ -609,6 +650,7 @@ int main(void) {
         SIM_TEST(test_buried_then_adopted),
         SIM_TEST(test_buried_and_reaped),
         SIM_TEST(test_new_generation),
+        SIM_TEST(test_new_generations_under_churn),
         SIM_TEST(test_lost_data),
         SIM_TEST(test_two_processes_with_one_id),
         SIM_TEST(test_connections_cut),

@@ -94,16 +94,30 @@ static void build_arguments(struct child *child) {
 
 /* ---- children ---- */
 
+/* In the new process, with all signals blocked: the loop's handlers, which it inherited and which
+ * write to the parent, go first, so that a signal sent from now on is its own. */
+static _Noreturn void become_instance(const struct child *child, pid_t parent,
+                                      const sigset_t *mask) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGCHLD};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1); /* it died before it could take us along */
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execv("/proc/self/exe", child->argv);
+    _exit(127);
+}
+
 static void spawn(struct child *child) {
     pid_t parent = getpid();
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
-        execv("/proc/self/exe", child->argv);
-        _exit(127);
-    }
+    if (pid == 0)
+        become_instance(child, parent, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         fprintf(stderr, "muster-sim: fork: %s\n", strerror(errno));
         child->cluster->failed = true;
