@@ -175,6 +175,18 @@ static void test_leave(void **state) {
     });
 }
 
+static void test_leave_of_an_anonymous_one(void **state) {
+    struct mt_fixture *f = fresh(state);
+    mt_enter(f, "room", "c1", "node-1", "a", "{\"user\":\"u1\"}");
+    mt_enter(f, "room", "c2", "node-1", "a", NULL);
+    mt_ok(f->redis, "leave", "room", "c2", "node-1", "a");
+    assert_string_equal(mt_text(f->redis, "HGET " MT_NS "session:room #anonymous"), "0");
+    mt_ok(f->redis, "enter", "room", "c3", "node-1", "a");
+    mt_ok(f->redis, "leave", "room", "c1", "node-1", "a");
+    assert_string_equal(mt_text(f->redis, "HGET " MT_NS "session:room #anonymous"), "1");
+    assert_int_equal(mt_integer(f->redis, "EXISTS " MT_NS "session:room:users"), 0);
+}
+
 /* A c1 of another instance is not mine to remove. */
 static void test_leave_of_another(void **state) {
     struct mt_fixture *f = fresh(state);
@@ -311,6 +323,7 @@ int main(void) {
         cmocka_unit_test_setup(test_enter, mt_fixture_fresh),
         cmocka_unit_test_setup(test_enter_refused, mt_fixture_fresh),
         cmocka_unit_test_setup(test_leave, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_leave_of_an_anonymous_one, mt_fixture_fresh),
         cmocka_unit_test_setup(test_leave_of_another, mt_fixture_fresh),
         cmocka_unit_test_setup(test_unregister, mt_fixture_fresh),
         cmocka_unit_test_setup(test_only_own_memberships, mt_fixture_fresh),
