@@ -240,8 +240,9 @@ static void stop(struct cluster *cluster) {
         uv_timer_stop(&child->timer);
         if (!child->pid)
             continue;
+        if (child->state == PAUSED) /* a needless one would undo the SIGSTOP of a leak checker */
+            kill(child->pid, SIGCONT);
         kill(child->pid, SIGTERM);
-        kill(child->pid, SIGCONT);
     }
     uv_timer_start(&cluster->end_timer, on_overdue, STOP_MS, 0);
     end_loop_when_all_ended(cluster);
