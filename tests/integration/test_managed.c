@@ -109,7 +109,6 @@ static struct daemon *start(struct fixture *f, int index) {
     return daemon;
 }
 
-
 static void finish(struct daemon *daemon, bool stop_server) {
     mu_managed_close(&daemon->managed, stop_server, on_closed, daemon);
     assert_null(daemon->managed);
