@@ -134,6 +134,8 @@ static void check_time(uv_timer_t *timer) {
     } else {
         next = self->options.idle_timeout_ms - (now - self->heard);
     }
+    uint64_t most = self->options.idle_timeout_ms; /* an answer may come in the next moment */
+    next = next > most ? most : next;
     uv_timer_start(timer, check_time, next > 0 ? next : 1, 0);
 }
 
@@ -159,7 +161,7 @@ static void on_connected(void *context) {
     subscribe_all(self, false);
     subscribe_all(self, true);
     mu_connection_turn(self->connection);
-    uv_timer_start(&self->timer, check_time, self->options.command_timeout_ms, 0);
+    uv_timer_start(&self->timer, check_time, self->options.idle_timeout_ms, 0);
     if (self->unconfirmed == 0) {
         come_up(self);
     }

@@ -192,7 +192,7 @@ static void test_an_error_reply_is_a_reply(void **state) {
 static void test_bounds_of_the_queue(void **state) {
     struct fixture *f = *state;
     connect_with(f, mt_server_url(f->server),
-                 (struct mu_link_options){.queue_commands = 3, .queue_bytes = 1000});
+                 (struct mu_link_options){.queue_commands = 3, .queue_bytes = 1300});
     char large[600];
     memset(large, 'x', sizeof large - 1);
     large[sizeof large - 1] = '\0';

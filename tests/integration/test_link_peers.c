@@ -1,6 +1,8 @@
 /* The link against peers that accept connections, but are no Redis, or a broken one. */
 #include "lib/test.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +48,36 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* In place of the C library's: every name has two addresses here, 127.0.0.2 and 127.0.0.1. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found) {
+    struct two {
+        struct addrinfo info[2];
+        struct sockaddr_in address[2];
+    } *two = calloc(1, sizeof *two);
+    (void)name;
+    (void)hints;
+    if (!two) {
+        return EAI_MEMORY;
+    }
+    for (int i = 0; i < 2; i++) {
+        two->address[i].sin_family = AF_INET;
+        two->address[i].sin_port = htons((uint16_t)atoi(service));
+        two->address[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 - (uint32_t)i);
+        two->info[i].ai_family = AF_INET;
+        two->info[i].ai_socktype = SOCK_STREAM;
+        two->info[i].ai_addr = (struct sockaddr *)&two->address[i];
+        two->info[i].ai_addrlen = sizeof two->address[i];
+    }
+    two->info[0].ai_next = &two->info[1];
+    *found = two->info;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *found) {
+    free(found);
+}
+
 static void on_down(void *context, const struct mu_error *reason) {
     struct fixture *f = context;
     if (f->downs++ == 0) {
@@ -67,15 +99,18 @@ static void reply(void *context, enum muster_status status, const redisReply *an
     f->status = status;
 }
 
-static void begin_peer(struct fixture *f, struct mt_peer_script script) {
+static void set_address(struct fixture *f, const char *host, int port) {
     char url[64];
-    f->peer = mt_peer_create(f->loop, &script);
-    snprintf(url, sizeof url, "redis://127.0.0.1:%d", mt_peer_port(f->peer));
+    snprintf(url, sizeof url, "redis://%s:%d", host, port);
     assert_int_equal(mu_redis_address_parse(url, &f->address, NULL), MUSTER_OK);
 }
 
-static void begin(struct fixture *f, struct mt_peer_script script) {
-    begin_peer(f, script);
+static void begin_peer(struct fixture *f, struct mt_peer_script script) {
+    f->peer = mt_peer_create(f->loop, &script);
+    set_address(f, "127.0.0.1", mt_peer_port(f->peer));
+}
+
+static void create_link(struct fixture *f) {
     struct mu_link_options options = {
         .address = &f->address,
         .connect_timeout_ms = 200,
@@ -86,6 +121,11 @@ static void begin(struct fixture *f, struct mt_peer_script script) {
     f->link = mu_link_create(mt_loop_uv(f->loop), &options);
 }
 
+static void begin(struct fixture *f, struct mt_peer_script script) {
+    begin_peer(f, script);
+    create_link(f);
+}
+
 static void expect_reason(struct fixture *f, const char *sentence) {
     char where[64];
     MT_SPIN(f->loop, f->downs >= 1, "the end of the connection");
@@ -94,6 +134,24 @@ static void expect_reason(struct fixture *f, const char *sentence) {
     if (!strstr(f->reason, sentence)) {
         fail_msg("'%s' instead of '%s'", f->reason, sentence);
     }
+}
+
+static void test_all_addresses_of_a_name_are_tried(void **state) {
+    struct fixture *f = *state;
+    f->peer = mt_peer_create(f->loop, &(struct mt_peer_script){.first = "+PONG\r\n"});
+    set_address(f, "two", mt_peer_port(f->peer)); /* which listens on the second only */
+    create_link(f);
+    MT_SPIN(f->loop, mu_link_is_open(f->link), "the link");
+    assert_int_equal(f->downs, 0);
+}
+
+static void test_no_address_of_a_name_answers(void **state) {
+    struct fixture *f = *state;
+    set_address(f, "two", mt_free_port());
+    create_link(f);
+    MT_SPIN(f->loop, f->downs >= 1, "the failure");
+    assert_non_null(strstr(f->reason, "redis at two:"));
+    assert_non_null(strstr(f->reason, ": connection refused"));
 }
 
 static void test_silence(void **state) {
@@ -224,6 +282,8 @@ static void test_a_subscription_that_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_all_addresses_of_a_name_are_tried),
+        TEST(test_no_address_of_a_name_answers),
         TEST(test_silence),
         TEST(test_garbage),
         TEST(test_an_answer_that_fits_no_question),

@@ -272,6 +272,7 @@ static void test_outlives_a_killed_daemon(void **state) {
     close(ends[1]);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
+    assert_int_equal(getsid(server), server); /* no signal to the daemon's terminal reaches it */
     start(f, 0);
     assert_int_equal(server_pid(f), server);
 }
