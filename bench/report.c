@@ -136,7 +136,9 @@ void mb_report_machine(struct mb_report *report, const char *redis_version, bool
     json_object_set_new(machine, "processor", json_string(name));
     json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     json_object_set_new(machine, "architecture", json_string(system.machine));
-    json_object_set_new(machine, "kernel", json_string(system.release));
+    /* The number alone: what follows names the build of whoever packed it. */
+    json_object_set_new(machine, "kernel",
+                        json_stringn(system.release, strspn(system.release, "0123456789.")));
     json_object_set_new(machine, "redis", json_string(redis_version));
     json_object_set_new(machine, "muster", json_string(MUSTER_VERSION));
     json_object_set_new(machine, "pinned", json_boolean(mb_pinnable()));
