@@ -12,6 +12,17 @@ foreach(source IN LISTS SOURCES)
     string(APPEND text "do\n${part}\nend\n")
   endif()
 endforeach()
+
+# A daemon compares versions before it loads: both sides must mean the same one.
+string(REGEX MATCH "local VERSION = ([0-9]+)" ignored "${text}")
+set(lua_version "${CMAKE_MATCH_1}")
+file(READ "${HEADER}" header)
+string(REGEX MATCH "#define MU_LIBRARY_VERSION ([0-9]+)" ignored "${header}")
+if(NOT lua_version OR NOT lua_version STREQUAL "${CMAKE_MATCH_1}")
+  message(FATAL_ERROR "VERSION in daemon/functions is '${lua_version}', MU_LIBRARY_VERSION in "
+    "daemon/redis/library.h is '${CMAKE_MATCH_1}': they must be equal")
+endif()
+
 file(WRITE "${OUT_LUA}" "${text}")
 file(READ "${OUT_LUA}" hex HEX)
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
