@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/table.h"
+#include "redis/address.h"
 
 #define EXIT_USAGE 2
 #define ONE_REQUEST_MS 250 /* a terminal and a supervisor often signal both, at the same moment */
@@ -80,11 +81,24 @@ static int run(const struct mu_config *config) {
     return code;
 }
 
+/* What only the start would find out: whether redis.url can be used. */
+static enum muster_status check_address(const struct mu_config *config, struct mu_error *error) {
+    struct mu_redis_address address = {0};
+    if (config->redis.mode != MU_REDIS_EXTERNAL) {
+        return MUSTER_OK;
+    }
+    enum muster_status status = mu_redis_address_parse(config->redis.url, &address, error);
+    mu_redis_address_deinit(&address);
+    return status == MUSTER_OK ? status : mu_error_prefix(error, "redis.url");
+}
+
 static int configured(const struct mu_arguments *arguments) {
     struct mu_config config;
     struct mu_error error = {0};
     int code = EXIT_SUCCESS;
     if (mu_arguments_config(arguments, &config, &error) != MUSTER_OK) {
+        code = fail(&error, EXIT_USAGE);
+    } else if (check_address(&config, &error) != MUSTER_OK) {
         code = fail(&error, EXIT_USAGE);
     } else if (arguments->print_config) {
         mu_config_print(&config, stdout);

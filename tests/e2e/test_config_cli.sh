@@ -56,6 +56,8 @@ run 0 --config "$shipped" --check
 run 0 --config good.yaml --check
 run 2 --config bad.yaml --check
 says err "bad.yaml:2:10: log.level: 'loud' is not known; allowed is debug, info, warn or error"
+run 2 --set redis.mode=external --set redis.url=redis://host:99999/0 --check
+says err 'musterd: redis.url: '
 run 2 --config crossed.yaml --check
 says err 'crossed.yaml:2:10: coordinator.renew: 3s is not shorter than coordinator.lease'
 run 2 --config anchor.yaml --check
