@@ -134,18 +134,6 @@ static void requeue(struct mu_leadership *self, struct owner *owner, uint64_t re
     HASH_ADD_STR(self->owners, name, owner);
 }
 
-static void hand_over(struct mu_leadership *self, const json_t *object) {
-    size_t index = 0;
-    json_t *pair = NULL;
-    json_array_foreach(json_object_get(object, "undecided"), index, pair) {
-        const char *session = json_string_value(json_array_get(pair, 0));
-        json_int_t rank = json_integer_value(json_array_get(pair, 1));
-        if (session != NULL && rank >= 0) {
-            self->options.on_undecided(self->options.context, session, (uint64_t)rank);
-        }
-    }
-}
-
 static void on_elected(void *context, const void *note, const struct mu_answer *answer,
                        uint64_t took_us) {
     struct mu_leadership *self = context;
@@ -159,7 +147,7 @@ static void on_elected(void *context, const void *note, const struct mu_answer *
         uint64_t leaderless = mu_reply_number(object, "leaderless");
         uint64_t left = mu_reply_number(object, "left");
         mu_pace_measured(&self->pace, (unsigned)(moved + leaderless), took_us);
-        hand_over(self, object);
+        mu_reply_undecided(object, self->options.on_undecided, self->options.context);
         if (owner != NULL) {
             owner->moved += moved;
             owner->leaderless += leaderless;

@@ -35,3 +35,17 @@ const char *mu_reply_id(const json_t *object, const char *key) {
     const char *text = mu_reply_text(object, key);
     return text != NULL && mu_id_valid(text, strlen(text)) ? text : NULL;
 }
+
+void mu_reply_undecided(const json_t *object,
+                        void (*each)(void *context, const char *session, uint64_t rank),
+                        void *context) {
+    size_t index = 0;
+    json_t *pair = NULL;
+    json_array_foreach(json_object_get(object, "undecided"), index, pair) {
+        const char *session = json_string_value(json_array_get(pair, 0));
+        json_int_t rank = json_integer_value(json_array_get(pair, 1));
+        if (session != NULL && rank >= 0) {
+            each(context, session, (uint64_t)rank);
+        }
+    }
+}

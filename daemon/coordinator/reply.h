@@ -22,4 +22,10 @@ const char *mu_reply_text(const json_t *object, const char *key);
 /* The same, if it is a valid id. */
 const char *mu_reply_id(const json_t *object, const char *key);
 
+/* Calls `each` for every [session, rank] of the field `undecided` of elect's and sweep's answers.
+ */
+void mu_reply_undecided(const json_t *object,
+                        void (*each)(void *context, const char *session, uint64_t rank),
+                        void *context);
+
 #endif

@@ -103,16 +103,8 @@ void mu_sweeper_continue(struct mu_sweeper *self, const char *session, uint64_t 
     self->undecided++;
 }
 
-static void take_undecided(struct mu_sweeper *self, const json_t *object) {
-    size_t index = 0;
-    json_t *pair = NULL;
-    json_array_foreach(json_object_get(object, "undecided"), index, pair) {
-        const char *session = json_string_value(json_array_get(pair, 0));
-        json_int_t rank = json_integer_value(json_array_get(pair, 1));
-        if (session != NULL && rank >= 0) {
-            mu_sweeper_continue(self, session, (uint64_t)rank);
-        }
-    }
+static void take_undecided(void *context, const char *session, uint64_t rank) {
+    mu_sweeper_continue(context, session, rank);
 }
 
 static void end_sweep(struct mu_sweeper *self, uint64_t left) {
@@ -153,7 +145,7 @@ static void on_swept(void *context, const void *note, const struct mu_answer *an
             end_sweep(self, mu_reply_number(object, "left"));
         }
     }
-    take_undecided(self, object);
+    mu_reply_undecided(object, take_undecided, self);
     json_decref(object);
     mu_sweeper_tick(self, mu_clock_boottime_ms());
 }
