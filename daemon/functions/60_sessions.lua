@@ -21,6 +21,16 @@ local function list_session(c, record, session, connection)
     record.sessions[#record.sessions + 1] = session.id
 end
 
+local function newcomer(connection, instance, incarnation, record)
+    return {
+        connection = connection,
+        instance = instance,
+        incarnation = incarnation,
+        user = record.user,
+        profile = record.profile,
+    }
+end
+
 -- What ENTER and JOIN share. `record` is the connection's (new ones are not stored yet); `member`
 -- the present holder of the id in this session, or nil.
 local function join(c, session, member, who, options, key, record)
@@ -80,13 +90,7 @@ mu.define('enter', {
             end
             record = mu.new_record(mu.now(c), options.user, profile, {})
         end
-        local who = {
-            connection = connection,
-            instance = instance,
-            incarnation = incarnation,
-            user = record.user,
-            profile = record.profile,
-        }
+        local who = newcomer(connection, instance, incarnation, record)
         return join(c, session, member, who, options, key, record)
     end,
 })
@@ -104,13 +108,7 @@ mu.define('join', {
             fail('UNKNOWN_CONNECTION', 'connection ' .. quote(connection) .. ' is not registered')
         end
         local session = load_session(c, args[1], connection)
-        local who = {
-            connection = connection,
-            instance = instance,
-            incarnation = incarnation,
-            user = record.user,
-            profile = record.profile,
-        }
+        local who = newcomer(connection, instance, incarnation, record)
         return join(c, session, mu.member_of(session), who, options, key, record)
     end,
 })
