@@ -1,22 +1,16 @@
 /* Loading the functions library: when it is missing, older, newer, and when it cannot be. */
 #include "lib/test.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/loop.h"
-#include "lib/redis.h"
-#include "lib/server.h"
+#include "lib/stage.h"
 #include "redis/library.h"
 #include "registry/call.h"
 
 struct fixture {
-    struct mt_world *world;
-    struct mt_loop *loop;
-    struct mt_server *server;
-    struct mt_redis *redis;
+    struct mt_stage stage;
     struct mu_link *link;
     unsigned done;
     bool loaded;
@@ -29,11 +23,7 @@ struct fixture {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    signal(SIGPIPE, SIG_IGN);
-    f->world = mt_world_create();
-    f->loop = mt_loop_create(f->world);
-    f->server = mt_server_start(f->world, "redis", MT_SERVER_VOLATILE, NULL);
-    f->redis = mt_server_connect(f->server);
+    mt_stage_up(&f->stage, MT_SERVER_VOLATILE, NULL);
     *state = f;
     return 0;
 }
@@ -41,10 +31,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     struct fixture *f = *state;
     mu_link_close(&f->link, NULL, NULL);
-    mt_loop_destroy(&f->loop);
-    mt_redis_close(&f->redis);
-    mt_server_free(&f->server);
-    mt_world_destroy(&f->world);
+    mt_stage_down(&f->stage);
     free(f);
     return 0;
 }
@@ -66,12 +53,13 @@ static void on_connected(void *context) {
 
 static void ensure(struct fixture *f) {
     struct mu_redis_address address;
-    assert_int_equal(mu_redis_address_parse(mt_server_url(f->server), &address, NULL), MUSTER_OK);
+    assert_int_equal(mu_redis_address_parse(mt_server_url(f->stage.server), &address, NULL),
+                     MUSTER_OK);
     struct mu_link_options options = {
         .address = &address, .context = f, .on_connected = on_connected};
-    f->link = mu_link_create(mt_loop_uv(f->loop), &options);
+    f->link = mu_link_create(mt_loop_uv(f->stage.loop), &options);
     mu_redis_address_deinit(&address);
-    MT_SPIN(f->loop, f->done == 1, "the library");
+    MT_SPIN(f->stage.loop, f->done == 1, "the library");
 }
 
 static void on_answer(void *context, const struct mu_answer *answer) {
@@ -86,7 +74,7 @@ static void on_answer(void *context, const struct mu_answer *answer) {
 static void call(struct fixture *f, const char *operation, size_t count, const char *const *words) {
     unsigned before = f->answers;
     assert_int_equal(mu_call(f->link, "t", operation, count, words, on_answer, f), MUSTER_OK);
-    MT_SPIN(f->loop, f->answers == before + 1, "an answer");
+    MT_SPIN(f->stage.loop, f->answers == before + 1, "an answer");
 }
 
 /* A library in place of ours that answers muster_version with this. */
@@ -96,7 +84,7 @@ static void pretend(struct fixture *f, const char *answer) {
              "#!lua name=muster\nredis.register_function{function_name='muster_version', "
              "flags={'no-writes'}, callback=function() return %s end}",
              answer);
-    mt_command(f->redis, "FUNCTION LOAD REPLACE %s", code);
+    mt_command(f->stage.redis, "FUNCTION LOAD REPLACE %s", code);
 }
 
 static void test_missing_is_loaded(void **state) {
@@ -163,7 +151,7 @@ static void test_what_is_no_version(void **state) {
 /* The name is there, but a function in it belongs to another library. */
 static void test_cannot_be_loaded(void **state) {
     struct fixture *f = *state;
-    mt_command(f->redis, "FUNCTION LOAD %s",
+    mt_command(f->stage.redis, "FUNCTION LOAD %s",
                "#!lua name=other\nredis.register_function('muster_enter', function() end)");
     ensure(f);
     assert_int_equal(f->error.status, MUSTER_UNAVAILABLE);
@@ -187,8 +175,8 @@ static void test_calls(void **state) {
     call(f, "enter", 1024, many);
     assert_int_equal(f->status, MUSTER_BAD_REQUEST);
     assert_int_equal(mu_call(f->link, "t", "enter", 1025, many, on_answer, f), MUSTER_BAD_REQUEST);
-    mt_server_kill(f->server);
-    MT_SPIN(f->loop, !mu_link_is_open(f->link), "the loss");
+    mt_server_kill(f->stage.server);
+    MT_SPIN(f->stage.loop, !mu_link_is_open(f->link), "the loss");
     assert_int_equal(mu_call_now(f->link, "t", "version", 0, NULL, on_answer, f),
                      MUSTER_UNAVAILABLE);
 }

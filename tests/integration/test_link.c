@@ -2,23 +2,17 @@
  * broken peer does is in test_link_peers.c. */
 #include "lib/test.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/loop.h"
-#include "lib/redis.h"
-#include "lib/server.h"
+#include "lib/stage.h"
 #include "redis/link.h"
 
 enum { RING = 10000 };
 
 struct fixture {
-    struct mt_world *world;
-    struct mt_loop *loop;
-    struct mt_server *server;
-    struct mt_redis *redis;
+    struct mt_stage stage;
     struct mu_link *link;
     unsigned connected;
     unsigned downs;
@@ -39,11 +33,7 @@ static const char *const extra[] = {"--user", "alice", "on", ">sesame", "~*", "&
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    signal(SIGPIPE, SIG_IGN);
-    f->world = mt_world_create();
-    f->loop = mt_loop_create(f->world);
-    f->server = mt_server_start(f->world, "redis", MT_SERVER_DURABLE, extra);
-    f->redis = mt_server_connect(f->server);
+    mt_stage_up(&f->stage, MT_SERVER_DURABLE, extra);
     *state = f;
     return 0;
 }
@@ -58,10 +48,7 @@ static int tear_down(void **state) {
     if (f->link) {
         mu_link_close(&f->link, on_closed, f);
     }
-    mt_loop_destroy(&f->loop);
-    mt_redis_close(&f->redis);
-    mt_server_free(&f->server);
-    mt_world_destroy(&f->world);
+    mt_stage_down(&f->stage);
     free(f);
     return 0;
 }
@@ -87,13 +74,13 @@ static void connect_with(struct fixture *f, const char *url, struct mu_link_opti
     options.address = &address;
     options.context = f;
     options.on_down = options.on_down ? options.on_down : on_down;
-    f->link = mu_link_create(mt_loop_uv(f->loop), &options);
+    f->link = mu_link_create(mt_loop_uv(f->stage.loop), &options);
     mu_redis_address_deinit(&address);
 }
 
 static void open_link(struct fixture *f) {
-    connect_with(f, mt_server_url(f->server), (struct mu_link_options){0});
-    MT_SPIN(f->loop, mu_link_is_open(f->link), "the link");
+    connect_with(f, mt_server_url(f->stage.server), (struct mu_link_options){0});
+    MT_SPIN(f->stage.loop, mu_link_is_open(f->link), "the link");
 }
 
 static void reply(void *context, enum muster_status status, const redisReply *answer,
@@ -123,26 +110,26 @@ static void reply(void *context, enum muster_status status, const redisReply *an
 
 static void test_replies_come_in_the_order_of_the_commands(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server), (struct mu_link_options){0});
+    connect_with(f, mt_server_url(f->stage.server), (struct mu_link_options){0});
     for (int i = 0; i < RING; i++) {
         SEND(f, "INCR", "n");
     }
     assert_int_equal(f->ok, 0); /* never from inside */
-    MT_SPIN(f->loop, f->ok == RING, "all replies");
+    MT_SPIN(f->stage.loop, f->ok == RING, "all replies");
     assert_int_equal(f->out_of_order, 0);
     assert_int_equal(f->last, RING);
-    assert_string_equal(mt_text(f->redis, "GET n"), "10000");
+    assert_string_equal(mt_text(f->stage.redis, "GET n"), "10000");
 }
 
 static void test_a_turn_of_commands_is_one_read_for_redis(void **state) {
     struct fixture *f = *state;
     open_link(f);
-    long long before = mt_info(f->redis, "stats", "total_reads_processed");
+    long long before = mt_info(f->stage.redis, "stats", "total_reads_processed");
     for (int i = 0; i < 100; i++) {
         SEND(f, "INCR", "n");
     }
-    MT_SPIN(f->loop, f->ok == 100, "all replies");
-    assert_in_range(mt_info(f->redis, "stats", "total_reads_processed") - before, 1, 10);
+    MT_SPIN(f->stage.loop, f->ok == 100, "all replies");
+    assert_in_range(mt_info(f->stage.redis, "stats", "total_reads_processed") - before, 1, 10);
 }
 
 static void chain(void *context, enum muster_status status, const redisReply *answer,
@@ -158,7 +145,7 @@ static void test_commands_from_inside_callbacks(void **state) {
     struct fixture *f = *state;
     open_link(f);
     assert_int_equal(mu_link_command(f->link, WORDS("INCR", "n"), NULL, chain, f), MUSTER_OK);
-    MT_SPIN(f->loop, f->last == 100, "a chain of commands");
+    MT_SPIN(f->stage.loop, f->last == 100, "a chain of commands");
     assert_int_equal(f->ok, 100);
 }
 
@@ -175,7 +162,7 @@ static void test_arguments_of_any_bytes(void **state) {
     SEND(f, "STRLEN", "large");
     SEND(f, "SET", "after", "1");
     free(large); /* it was copied */
-    MT_SPIN(f->loop, f->ok == 3, "the replies");
+    MT_SPIN(f->stage.loop, f->ok == 3, "the replies");
     assert_int_equal(f->last, (long long)size);
 }
 
@@ -183,15 +170,16 @@ static void test_an_error_reply_is_a_reply(void **state) {
     struct fixture *f = *state;
     open_link(f);
     SEND(f, "NOSUCHCOMMAND");
-    MT_SPIN(f->loop, f->ok == 1, "the reply");
+    MT_SPIN(f->stage.loop, f->ok == 1, "the reply");
     assert_non_null(strstr(f->text, "unknown command"));
     assert_int_equal(mu_link_command(f->link, WORDS("SET", "k", "v"), NULL, NULL, NULL), MUSTER_OK);
-    MT_SPIN(f->loop, mt_integer(f->redis, "EXISTS k") == 1, "a command that nobody waits for");
+    MT_SPIN(f->stage.loop, mt_integer(f->stage.redis, "EXISTS k") == 1,
+            "a command that nobody waits for");
 }
 
 static void test_bounds_of_the_queue(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server),
+    connect_with(f, mt_server_url(f->stage.server),
                  (struct mu_link_options){.queue_commands = 3, .queue_bytes = 1300});
     char large[600];
     memset(large, 'x', sizeof large - 1);
@@ -203,10 +191,10 @@ static void test_bounds_of_the_queue(void **state) {
     SEND(f, "SET", "d", "x");
     assert_int_equal(mu_link_command(f->link, WORDS("PING"), NULL, reply, f),
                      MUSTER_OVERLOADED); /* count */
-    MT_SPIN(f->loop, f->ok == 3, "those that were taken");
+    MT_SPIN(f->stage.loop, f->ok == 3, "those that were taken");
     SEND(f, "SET", "b", large); /* there is room again */
-    MT_SPIN(f->loop, f->ok == 4, "one more");
-    assert_int_equal(mt_integer(f->redis, "DBSIZE"), 4);
+    MT_SPIN(f->stage.loop, f->ok == 4, "one more");
+    assert_int_equal(mt_integer(f->stage.redis, "DBSIZE"), 4);
     assert_int_equal(f->timeout + f->unavailable, 0);
 }
 
@@ -214,17 +202,17 @@ static void test_bounds_of_the_queue(void **state) {
 
 static void expect_open(struct fixture *f, const char *url) {
     connect_with(f, url, (struct mu_link_options){.client_name = "musterd:me"});
-    MT_SPIN(f->loop, mu_link_is_open(f->link) || f->downs > 0, url);
+    MT_SPIN(f->stage.loop, mu_link_is_open(f->link) || f->downs > 0, url);
     assert_string_equal(f->reason, "");
     SEND(f, "CLIENT", "INFO");
-    MT_SPIN(f->loop, f->ok == 1, "the reply");
+    MT_SPIN(f->stage.loop, f->ok == 1, "the reply");
     assert_non_null(strstr(f->text, " name=musterd:me "));
 }
 
 static void expect_down(struct fixture *f, const char *url, enum muster_status status,
                         const char *sentence) {
     connect_with(f, url, (struct mu_link_options){0});
-    MT_SPIN(f->loop, f->downs >= 2, "two attempts");
+    MT_SPIN(f->stage.loop, f->downs >= 2, "two attempts");
     assert_false(mu_link_is_open(f->link));
     assert_int_equal(f->reason_status, status);
     assert_non_null(strstr(f->reason, sentence));
@@ -235,8 +223,8 @@ static void expect_down(struct fixture *f, const char *url, enum muster_status s
 static int listen_on_tcp(struct fixture *f, const char *bind) {
     for (int tries = 0; tries < 100; tries++) {
         int port = mt_free_port();
-        mt_command(f->redis, "CONFIG SET bind %s", bind);
-        redisReply *answer = mt_try_command(f->redis, "CONFIG SET port %d", port);
+        mt_command(f->stage.redis, "CONFIG SET bind %s", bind);
+        redisReply *answer = mt_try_command(f->stage.redis, "CONFIG SET port %d", port);
         if (answer && answer->type == REDIS_REPLY_STATUS) {
             return port;
         }
@@ -278,13 +266,13 @@ static void test_refused(void **state) {
 static void test_no_socket(void **state) {
     struct fixture *f = *state;
     char url[256];
-    snprintf(url, sizeof url, "unix://%s/none", mt_world_dir(f->world));
+    snprintf(url, sizeof url, "unix://%s/none", mt_world_dir(f->stage.world));
     expect_down(f, url, MUSTER_UNAVAILABLE, "/none: no such file or directory");
 }
 
 static void unix_url(struct fixture *f, char *out, size_t size, const char *login,
                      const char *after) {
-    snprintf(out, size, "unix://%s@%s%s", login, mt_server_socket(f->server), after);
+    snprintf(out, size, "unix://%s@%s%s", login, mt_server_socket(f->stage.server), after);
 }
 
 static void test_log_in_with_user_and_database(void **state) {
@@ -294,14 +282,14 @@ static void test_log_in_with_user_and_database(void **state) {
     expect_open(f, url);
     assert_non_null(strstr(f->text, " db=3 "));
     SEND(f, "ACL", "WHOAMI");
-    MT_SPIN(f->loop, f->ok == 2, "the reply");
+    MT_SPIN(f->stage.loop, f->ok == 2, "the reply");
     assert_string_equal(f->text, "alice");
 }
 
 static void test_log_in_with_a_password_alone(void **state) {
     struct fixture *f = *state;
     char url[256];
-    mt_command(f->redis, "CONFIG SET requirepass sesame");
+    mt_command(f->stage.redis, "CONFIG SET requirepass sesame");
     unix_url(f, url, sizeof url, ":sesame", "");
     expect_open(f, url);
 }
@@ -315,8 +303,8 @@ static void test_wrong_password(void **state) {
 
 static void test_a_password_is_needed(void **state) {
     struct fixture *f = *state;
-    mt_command(f->redis, "CONFIG SET requirepass sesame");
-    expect_down(f, mt_server_url(f->server), MUSTER_UNAUTHENTICATED, "a password is needed");
+    mt_command(f->stage.redis, "CONFIG SET requirepass sesame");
+    expect_down(f, mt_server_url(f->stage.server), MUSTER_UNAUTHENTICATED, "a password is needed");
 }
 
 static void test_no_such_database(void **state) {
@@ -332,18 +320,18 @@ static void test_reconnects_after_the_server_was_killed(void **state) {
     struct fixture *f = *state;
     open_link(f);
     SEND(f, "SET", "k", "before");
-    MT_SPIN(f->loop, f->ok == 1, "a reply");
-    mt_server_kill(f->server);
-    MT_SPIN(f->loop, f->downs >= 1, "the loss");
+    MT_SPIN(f->stage.loop, f->ok == 1, "a reply");
+    mt_server_kill(f->stage.server);
+    MT_SPIN(f->stage.loop, f->downs >= 1, "the loss");
     assert_false(mu_link_is_open(f->link));
     assert_int_equal(mu_link_command_now(f->link, WORDS("PING"), NULL, reply, f),
                      MUSTER_UNAVAILABLE);
     SEND(f, "APPEND", "k", "-after"); /* waits for the next connection */
-    mt_server_restart(f->server);
-    MT_SPIN(f->loop, f->ok == 2, "the command that waited");
+    mt_server_restart(f->stage.server);
+    MT_SPIN(f->stage.loop, f->ok == 2, "the command that waited");
     assert_int_equal(mu_link_connections(f->link), 2);
     SEND(f, "GET", "k");
-    MT_SPIN(f->loop, f->ok == 3, "a reply");
+    MT_SPIN(f->stage.loop, f->ok == 3, "a reply");
     assert_string_equal(f->text, "before-after");
     assert_int_equal(f->timeout + f->unavailable, 0);
 }
@@ -353,9 +341,10 @@ static void test_written_commands_end_with_timeout(void **state) {
     open_link(f);
     SEND(f, "BLPOP", "never", "0");
     SEND(f, "INCR", "n");
-    MT_SPIN(f->loop, mt_info(f->redis, "clients", "blocked_clients") == 1, "the blocking command");
-    mt_server_kill(f->server);
-    MT_SPIN(f->loop, f->timeout == 2, "their end");
+    MT_SPIN(f->stage.loop, mt_info(f->stage.redis, "clients", "blocked_clients") == 1,
+            "the blocking command");
+    mt_server_kill(f->stage.server);
+    MT_SPIN(f->stage.loop, f->timeout == 2, "their end");
     assert_int_equal(f->downs, 1);
     assert_int_equal(f->unavailable + f->ok, 0);
     assert_int_equal(strncmp(f->text, "redis at ", 9), 0);
@@ -363,43 +352,45 @@ static void test_written_commands_end_with_timeout(void **state) {
 
 static void test_an_unanswered_command_ends_the_connection(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server), (struct mu_link_options){.command_timeout_ms = 200});
+    connect_with(f, mt_server_url(f->stage.server),
+                 (struct mu_link_options){.command_timeout_ms = 200});
     SEND(f, "BLPOP", "never", "0");
-    MT_SPIN(f->loop, f->timeout == 1, "its end");
+    MT_SPIN(f->stage.loop, f->timeout == 1, "its end");
     assert_non_null(strstr(f->reason, "no reply in 200 ms"));
-    MT_SPIN(f->loop, mu_link_connections(f->link) == 2, "another connection");
+    MT_SPIN(f->stage.loop, mu_link_connections(f->link) == 2, "another connection");
 }
 
 static void test_unwritten_commands_end_with_unavailable(void **state) {
     struct fixture *f = *state;
-    mt_server_kill(f->server);
-    connect_with(f, mt_server_url(f->server), (struct mu_link_options){.command_timeout_ms = 200});
+    mt_server_kill(f->stage.server);
+    connect_with(f, mt_server_url(f->stage.server),
+                 (struct mu_link_options){.command_timeout_ms = 200});
     SEND(f, "INCR", "n");
     SEND(f, "INCR", "n");
-    MT_SPIN(f->loop, f->unavailable == 2, "their end");
+    MT_SPIN(f->stage.loop, f->unavailable == 2, "their end");
     assert_int_equal(f->timeout + f->ok, 0);
-    mt_server_restart(f->server);
-    MT_SPIN(f->loop, mu_link_is_open(f->link), "the link");
-    mt_redis_close(&f->redis);
-    f->redis = mt_server_connect(f->server);
-    assert_int_equal(mt_integer(f->redis, "EXISTS n"), 0);
+    mt_server_restart(f->stage.server);
+    MT_SPIN(f->stage.loop, mu_link_is_open(f->link), "the link");
+    mt_redis_close(&f->stage.redis);
+    f->stage.redis = mt_server_connect(f->stage.server);
+    assert_int_equal(mt_integer(f->stage.redis, "EXISTS n"), 0);
 }
 
 static void test_another_address_from_the_next_connection_on(void **state) {
     struct fixture *f = *state;
-    struct mt_server *other = mt_server_start(f->world, "other", MT_SERVER_VOLATILE, NULL);
+    struct mt_server *other = mt_server_start(f->stage.world, "other", MT_SERVER_VOLATILE, NULL);
     open_link(f);
     struct mu_redis_address address;
     assert_int_equal(mu_redis_address_parse(mt_server_url(other), &address, NULL), MUSTER_OK);
     mu_link_set_address(f->link, &address);
     mu_redis_address_deinit(&address);
     SEND(f, "SET", "k", "first");
-    MT_SPIN(f->loop, f->ok == 1, "a reply");
-    mt_server_kill(f->server);
+    MT_SPIN(f->stage.loop, f->ok == 1, "a reply");
+    mt_server_kill(f->stage.server);
     SEND(f, "SET", "k", "second");
-    MT_SPIN(f->loop, f->ok + f->timeout == 2 && mu_link_is_open(f->link), "the other server");
+    MT_SPIN(f->stage.loop, f->ok + f->timeout == 2 && mu_link_is_open(f->link), "the other server");
     SEND(f, "CONFIG", "GET", "unixsocket");
-    MT_SPIN(f->loop, f->ok + f->timeout == 3, "a reply");
+    MT_SPIN(f->stage.loop, f->ok + f->timeout == 3, "a reply");
     struct mt_redis *redis = mt_server_connect(other);
     assert_non_null(strstr(mt_text(redis, "CLIENT LIST"), "cmd=config"));
     mt_redis_close(&redis);
@@ -410,26 +401,26 @@ static void test_another_address_from_the_next_connection_on(void **state) {
 
 static void test_nothing_flows_before_it_is_opened(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server),
+    connect_with(f, mt_server_url(f->stage.server),
                  (struct mu_link_options){.on_connected = count_connected});
     assert_int_equal(mu_link_prepare_command(f->link, WORDS("PING"), NULL, reply, f),
                      MUSTER_UNAVAILABLE);
     SEND(f, "GET", "k");
-    MT_SPIN(f->loop, f->connected == 1, "the connection");
+    MT_SPIN(f->stage.loop, f->connected == 1, "the connection");
     assert_false(mu_link_is_open(f->link));
     assert_int_equal(mu_link_command_now(f->link, WORDS("PING"), NULL, reply, f),
                      MUSTER_UNAVAILABLE);
     assert_int_equal(
         mu_link_prepare_command(f->link, WORDS("SET", "k", "prepared"), NULL, reply, f), MUSTER_OK);
-    MT_SPIN(f->loop, f->ok == 1, "the preparation");
+    MT_SPIN(f->stage.loop, f->ok == 1, "the preparation");
     assert_string_equal(f->text, "OK");
     for (int turns = 0; turns < 10; turns++) {
-        uv_run(mt_loop_uv(f->loop), UV_RUN_NOWAIT);
+        uv_run(mt_loop_uv(f->stage.loop), UV_RUN_NOWAIT);
     }
     assert_int_equal(f->ok, 1);
     mu_link_open(f->link);
     assert_true(mu_link_is_open(f->link));
-    MT_SPIN(f->loop, f->ok == 2, "the command that waited");
+    MT_SPIN(f->stage.loop, f->ok == 2, "the command that waited");
     assert_string_equal(f->text, "prepared");
 }
 
@@ -450,8 +441,9 @@ static void reject(void *context) {
 
 static void test_a_rejected_connection(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server), (struct mu_link_options){.on_connected = reject});
-    MT_SPIN(f->loop, mu_link_is_open(f->link), "the second connection");
+    connect_with(f, mt_server_url(f->stage.server),
+                 (struct mu_link_options){.on_connected = reject});
+    MT_SPIN(f->stage.loop, mu_link_is_open(f->link), "the second connection");
     assert_int_equal(f->connected, 2);
     assert_int_equal(f->downs, 1);
     assert_non_null(strstr(f->reason, "not this one"));
@@ -464,9 +456,9 @@ static void test_commands_that_do_not_wait(void **state) {
     SEND(f, "INCR", "n");
     assert_int_equal(mu_link_command_now(f->link, WORDS("INCR", "n"), NULL, reply, f), MUSTER_OK);
     mu_link_reject(f->link, "goes down before it is written");
-    MT_SPIN(f->loop, mu_link_connections(f->link) == 2 && f->ok == 1, "the one that waits");
+    MT_SPIN(f->stage.loop, mu_link_connections(f->link) == 2 && f->ok == 1, "the one that waits");
     assert_int_equal(f->unavailable, 1);
-    assert_string_equal(mt_text(f->redis, "GET n"), "1");
+    assert_string_equal(mt_text(f->stage.redis, "GET n"), "1");
 }
 
 /* ---- the end ---- */
@@ -491,7 +483,7 @@ static void test_closing_inside_a_reply(void **state) {
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(mu_link_command(f->link, WORDS("PING"), NULL, close_it, f), MUSTER_OK);
     }
-    MT_SPIN(f->loop, f->closed == 1, "the end");
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
     assert_int_equal(f->ok + f->timeout, 1000); /* all before `closed` */
     assert_true(f->ok >= 1);
     assert_int_equal(f->downs, 0);
@@ -503,9 +495,10 @@ static void test_closing_inside_a_timeout(void **state) {
     assert_int_equal(mu_link_command(f->link, WORDS("BLPOP", "x", "0"), NULL, close_it, f),
                      MUSTER_OK);
     assert_int_equal(mu_link_command(f->link, WORDS("PING"), NULL, close_it, f), MUSTER_OK);
-    MT_SPIN(f->loop, mt_info(f->redis, "clients", "blocked_clients") == 1, "the blocking command");
-    mt_server_kill(f->server);
-    MT_SPIN(f->loop, f->closed == 1, "the end");
+    MT_SPIN(f->stage.loop, mt_info(f->stage.redis, "clients", "blocked_clients") == 1,
+            "the blocking command");
+    mt_server_kill(f->stage.server);
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
     assert_int_equal(f->timeout, 2);
 }
 
@@ -516,10 +509,10 @@ static void close_on_connected(void *context) {
 
 static void test_closing_inside_on_connected(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server),
+    connect_with(f, mt_server_url(f->stage.server),
                  (struct mu_link_options){.on_connected = close_on_connected});
     SEND(f, "PING");
-    MT_SPIN(f->loop, f->closed == 1, "the end");
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
     assert_int_equal(f->unavailable, 1);
 }
 
@@ -531,33 +524,35 @@ static void close_on_down(void *context, const struct mu_error *reason) {
 
 static void test_closing_inside_on_down(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server), (struct mu_link_options){.on_down = close_on_down});
-    MT_SPIN(f->loop, mu_link_is_open(f->link), "the link");
+    connect_with(f, mt_server_url(f->stage.server),
+                 (struct mu_link_options){.on_down = close_on_down});
+    MT_SPIN(f->stage.loop, mu_link_is_open(f->link), "the link");
     SEND(f, "BLPOP", "x", "0");
-    MT_SPIN(f->loop, mt_info(f->redis, "clients", "blocked_clients") == 1, "the blocking command");
+    MT_SPIN(f->stage.loop, mt_info(f->stage.redis, "clients", "blocked_clients") == 1,
+            "the blocking command");
     SEND(f, "PING");
-    mt_server_kill(f->server);
-    MT_SPIN(f->loop, f->closed == 1, "the end");
+    mt_server_kill(f->stage.server);
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
     assert_int_equal(f->downs, 1);
     assert_int_equal(f->ok + f->timeout + f->unavailable, 2);
 }
 
 static void test_closing_before_the_loop_ran(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->server), (struct mu_link_options){0});
+    connect_with(f, mt_server_url(f->stage.server), (struct mu_link_options){0});
     SEND(f, "PING");
     mu_link_close(&f->link, on_closed, f);
     assert_int_equal(f->unavailable, 0); /* never from inside */
-    MT_SPIN(f->loop, f->closed == 1, "the end");
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
     assert_int_equal(f->unavailable, 1);
 }
 
 static void test_closing_while_a_name_is_resolved(void **state) {
     struct fixture *f = *state;
     connect_with(f, "redis://no-such-host.invalid", (struct mu_link_options){0});
-    uv_run(mt_loop_uv(f->loop), UV_RUN_NOWAIT);
+    uv_run(mt_loop_uv(f->stage.loop), UV_RUN_NOWAIT);
     mu_link_close(&f->link, on_closed, f);
-    MT_SPIN(f->loop, f->closed == 1, "the end");
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -1,21 +1,15 @@
 /* The subscriber against a real Redis: confirmation, messages, restoring, the end. */
 #include "lib/test.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/loop.h"
-#include "lib/redis.h"
-#include "lib/server.h"
+#include "lib/stage.h"
 #include "redis/subscriber.h"
 
 struct fixture {
-    struct mt_world *world;
-    struct mt_loop *loop;
-    struct mt_server *server;
-    struct mt_redis *redis;
+    struct mt_stage stage;
     struct mu_subscriber *subscriber;
     unsigned ups;
     unsigned downs;
@@ -30,11 +24,7 @@ struct fixture {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    signal(SIGPIPE, SIG_IGN);
-    f->world = mt_world_create();
-    f->loop = mt_loop_create(f->world);
-    f->server = mt_server_start(f->world, "redis", MT_SERVER_VOLATILE, NULL);
-    f->redis = mt_server_connect(f->server);
+    mt_stage_up(&f->stage, MT_SERVER_VOLATILE, NULL);
     *state = f;
     return 0;
 }
@@ -47,10 +37,7 @@ static void on_closed(void *context) {
 static int tear_down(void **state) {
     struct fixture *f = *state;
     mu_subscriber_close(&f->subscriber, on_closed, f);
-    mt_loop_destroy(&f->loop);
-    mt_redis_close(&f->redis);
-    mt_server_free(&f->server);
-    mt_world_destroy(&f->world);
+    mt_stage_down(&f->stage);
     free(f);
     return 0;
 }
@@ -78,14 +65,15 @@ static void on_down(void *context, const struct mu_error *reason) {
 
 static void create_with(struct fixture *f, struct mu_subscriber_options options) {
     struct mu_redis_address address;
-    assert_int_equal(mu_redis_address_parse(mt_server_url(f->server), &address, NULL), MUSTER_OK);
+    assert_int_equal(mu_redis_address_parse(mt_server_url(f->stage.server), &address, NULL),
+                     MUSTER_OK);
     options.address = &address;
     options.client_name = "musterd:sub";
     options.context = f;
     options.on_up = options.on_up ? options.on_up : on_up;
     options.on_down = on_down;
     options.on_message = options.on_message ? options.on_message : on_message;
-    f->subscriber = mu_subscriber_create(mt_loop_uv(f->loop), &options);
+    f->subscriber = mu_subscriber_create(mt_loop_uv(f->stage.loop), &options);
     mu_redis_address_deinit(&address);
 }
 
@@ -95,7 +83,7 @@ static void create(struct fixture *f) {
 
 /* How many receive a message on `channel`. */
 static long long publish(struct fixture *f, const char *channel, const char *payload) {
-    return mt_integer(f->redis, "PUBLISH %s %s", channel, payload);
+    return mt_integer(f->stage.redis, "PUBLISH %s %s", channel, payload);
 }
 
 static void test_messages(void **state) {
@@ -104,16 +92,16 @@ static void test_messages(void **state) {
     mu_subscriber_subscribe(f->subscriber, "news");
     mu_subscriber_psubscribe(f->subscriber, "events:*");
     assert_false(mu_subscriber_is_up(f->subscriber));
-    MT_SPIN(f->loop, f->ups == 1, "the subscriptions");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscriptions");
     assert_true(mu_subscriber_is_up(f->subscriber));
     assert_int_equal(publish(f, "news", "hello"), 1);
-    MT_SPIN(f->loop, f->messages == 1, "a message");
+    MT_SPIN(f->stage.loop, f->messages == 1, "a message");
     assert_string_equal(f->pattern, "-");
     assert_string_equal(f->channel, "news");
     assert_string_equal(f->payload, "hello");
     assert_int_equal(f->length, 5);
     assert_int_equal(publish(f, "events:a", ""), 1);
-    MT_SPIN(f->loop, f->messages == 2, "a message by pattern");
+    MT_SPIN(f->stage.loop, f->messages == 2, "a message by pattern");
     assert_string_equal(f->pattern, "events:*");
     assert_string_equal(f->channel, "events:a");
     assert_int_equal(f->length, 0);
@@ -123,9 +111,9 @@ static void test_payload_of_any_bytes(void **state) {
     struct fixture *f = *state;
     create(f);
     mu_subscriber_subscribe(f->subscriber, "news");
-    MT_SPIN(f->loop, f->ups == 1, "the subscription");
-    mt_command(f->redis, "PUBLISH news %b", "a\0b", (size_t)3);
-    MT_SPIN(f->loop, f->messages == 1, "a message");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscription");
+    mt_command(f->stage.redis, "PUBLISH news %b", "a\0b", (size_t)3);
+    MT_SPIN(f->stage.loop, f->messages == 1, "a message");
     assert_int_equal(f->length, 3);
 }
 
@@ -139,22 +127,23 @@ static void test_up_means_all_are_confirmed(void **state) {
         mu_subscriber_subscribe(f->subscriber, channel);
         mu_subscriber_psubscribe(f->subscriber, channel);
     }
-    MT_SPIN(f->loop, f->ups == 1, "the subscriptions");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscriptions");
     for (int i = 0; i < 1000; i++) {
         snprintf(channel, sizeof channel, "channel-%d", i);
         assert_int_equal(publish(f, channel, "x"), 2);
     }
-    MT_SPIN(f->loop, f->messages == 2000, "all messages");
+    MT_SPIN(f->stage.loop, f->messages == 2000, "all messages");
 }
 
 static void test_nothing_wanted_is_up_too(void **state) {
     struct fixture *f = *state;
     create_with(f, (struct mu_subscriber_options){.idle_timeout_ms = 20});
-    MT_SPIN(f->loop, f->ups == 1, "the connection");
-    MT_SPIN(f->loop, strstr(mt_text(f->redis, "CLIENT LIST"), "cmd=ping") != NULL, "a PING");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the connection");
+    MT_SPIN(f->stage.loop, strstr(mt_text(f->stage.redis, "CLIENT LIST"), "cmd=ping") != NULL,
+            "a PING");
     mu_subscriber_subscribe(f->subscriber, "late");
-    MT_SPIN(f->loop, publish(f, "late", "x") == 1, "the subscription");
-    MT_SPIN(f->loop, f->messages == 1, "a message");
+    MT_SPIN(f->stage.loop, publish(f, "late", "x") == 1, "the subscription");
+    MT_SPIN(f->stage.loop, f->messages == 1, "a message");
     assert_int_equal(f->ups, 1);
     assert_int_equal(f->downs, 0);
 }
@@ -164,18 +153,19 @@ static void test_subscribing_twice_is_once(void **state) {
     create(f);
     mu_subscriber_subscribe(f->subscriber, "a");
     mu_subscriber_subscribe(f->subscriber, "a");
-    MT_SPIN(f->loop, f->ups == 1, "the subscription");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscription");
     mu_subscriber_subscribe(f->subscriber, "a");
     mu_subscriber_subscribe(f->subscriber, "b");
-    MT_SPIN(f->loop, publish(f, "b", "x") == 1, "the later subscription");
+    MT_SPIN(f->stage.loop, publish(f, "b", "x") == 1, "the later subscription");
     assert_int_equal(publish(f, "a", "x"), 1);
     mu_subscriber_unsubscribe(f->subscriber, "a");
-    MT_SPIN(f->loop, mt_integer(f->redis, "PUBLISH a x") == 0, "the end of the subscription");
+    MT_SPIN(f->stage.loop, mt_integer(f->stage.redis, "PUBLISH a x") == 0,
+            "the end of the subscription");
     assert_int_equal(publish(f, "b", "x"), 1);
     mu_subscriber_unsubscribe(f->subscriber, "unknown");
     assert_true(mu_subscriber_is_up(f->subscriber));
-    mt_command(f->redis, "CLIENT KILL TYPE pubsub");
-    MT_SPIN(f->loop, f->ups == 2, "the next connection");
+    mt_command(f->stage.redis, "CLIENT KILL TYPE pubsub");
+    MT_SPIN(f->stage.loop, f->ups == 2, "the next connection");
     assert_int_equal(publish(f, "a", "x"), 0);
     assert_int_equal(publish(f, "b", "x"), 1);
 }
@@ -186,21 +176,21 @@ static void test_restored_after_the_server_was_killed(void **state) {
     mu_subscriber_subscribe(f->subscriber, "stays");
     mu_subscriber_subscribe(f->subscriber, "goes");
     mu_subscriber_psubscribe(f->subscriber, "pattern-*");
-    MT_SPIN(f->loop, f->ups == 1, "the subscriptions");
-    mt_server_kill(f->server);
-    MT_SPIN(f->loop, f->downs >= 1, "the loss");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscriptions");
+    mt_server_kill(f->stage.server);
+    MT_SPIN(f->stage.loop, f->downs >= 1, "the loss");
     assert_false(mu_subscriber_is_up(f->subscriber));
     mu_subscriber_unsubscribe(f->subscriber, "goes");
     mu_subscriber_subscribe(f->subscriber, "new");
-    mt_server_restart(f->server);
-    MT_SPIN(f->loop, f->ups == 2, "the subscriptions again");
-    mt_redis_close(&f->redis);
-    f->redis = mt_server_connect(f->server);
+    mt_server_restart(f->stage.server);
+    MT_SPIN(f->stage.loop, f->ups == 2, "the subscriptions again");
+    mt_redis_close(&f->stage.redis);
+    f->stage.redis = mt_server_connect(f->stage.server);
     assert_int_equal(publish(f, "stays", "x"), 1);
     assert_int_equal(publish(f, "new", "x"), 1);
     assert_int_equal(publish(f, "pattern-1", "x"), 1);
     assert_int_equal(publish(f, "goes", "x"), 0);
-    MT_SPIN(f->loop, f->messages == 3, "all messages");
+    MT_SPIN(f->stage.loop, f->messages == 3, "all messages");
 }
 
 /* The connection alone is lost: everything is the same on the next. */
@@ -209,18 +199,18 @@ static void test_restored_after_the_connection_was_killed(void **state) {
     create(f);
     mu_subscriber_subscribe(f->subscriber, "a");
     for (unsigned round = 1; round <= 5; round++) {
-        MT_SPIN(f->loop, f->ups == round, "the subscription");
+        MT_SPIN(f->stage.loop, f->ups == round, "the subscription");
         assert_int_equal(publish(f, "a", "x"), 1);
-        mt_command(f->redis, "CLIENT KILL TYPE pubsub");
-        MT_SPIN(f->loop, f->downs >= round, "the loss");
+        mt_command(f->stage.redis, "CLIENT KILL TYPE pubsub");
+        MT_SPIN(f->stage.loop, f->downs >= round, "the loss");
     }
-    MT_SPIN(f->loop, f->ups == 6, "the subscription");
+    MT_SPIN(f->stage.loop, f->ups == 6, "the subscription");
     assert_int_equal(f->messages, 5);
 }
 
 static long long pings(struct fixture *f) {
     static const char field[] = "cmdstat_ping:calls=";
-    const char *found = strstr(mt_text(f->redis, "INFO commandstats"), field);
+    const char *found = strstr(mt_text(f->stage.redis, "INFO commandstats"), field);
     return found ? atoll(found + strlen(field)) : 0;
 }
 
@@ -228,10 +218,11 @@ static void test_an_idle_connection_stays(void **state) {
     struct fixture *f = *state;
     create_with(f, (struct mu_subscriber_options){.idle_timeout_ms = 20});
     mu_subscriber_subscribe(f->subscriber, "a");
-    MT_SPIN(f->loop, f->ups == 1, "the subscription");
-    MT_SPIN(f->loop, strstr(mt_text(f->redis, "CLIENT LIST"), "cmd=ping") != NULL, "a PING");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscription");
+    MT_SPIN(f->stage.loop, strstr(mt_text(f->stage.redis, "CLIENT LIST"), "cmd=ping") != NULL,
+            "a PING");
     long long before = pings(f);
-    MT_SPIN(f->loop, pings(f) >= before + 5, "more PINGs");
+    MT_SPIN(f->stage.loop, pings(f) >= before + 5, "more PINGs");
     assert_int_equal(f->downs, 0);
     assert_true(mu_subscriber_is_up(f->subscriber));
 }
@@ -248,9 +239,9 @@ static void test_closing_inside_a_message(void **state) {
     struct fixture *f = *state;
     create_with(f, (struct mu_subscriber_options){.on_message = close_on_message});
     mu_subscriber_subscribe(f->subscriber, "a");
-    MT_SPIN(f->loop, f->ups == 1, "the subscription");
-    mt_command(f->redis, "EVAL %s 0", "for i = 1, 100 do redis.call('PUBLISH', 'a', i) end");
-    MT_SPIN(f->loop, f->closed == 1, "the end");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscription");
+    mt_command(f->stage.redis, "EVAL %s 0", "for i = 1, 100 do redis.call('PUBLISH', 'a', i) end");
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
     assert_int_equal(f->messages, 1);
 }
 
@@ -262,10 +253,10 @@ static void close_on_up(void *context) {
 static void test_closing_inside_on_up(void **state) {
     struct fixture *f = *state;
     create_with(f, (struct mu_subscriber_options){.on_up = close_on_up});
-    MT_SPIN(f->loop, f->closed == 1, "the end without a subscription");
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end without a subscription");
     create_with(f, (struct mu_subscriber_options){.on_up = close_on_up});
     mu_subscriber_subscribe(f->subscriber, "a");
-    MT_SPIN(f->loop, f->closed == 2, "the end with one");
+    MT_SPIN(f->stage.loop, f->closed == 2, "the end with one");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
