@@ -1,0 +1,38 @@
+/* registry.h - an operation becomes a function call or plain reads, and its result one JSON text.
+ *
+ * The happy path: a checked operation with its arguments - a write is one FCALL of muster_<name>,
+ * passed through; a read is one pipelined batch of plain commands on the keys of model.md, and the
+ * reply of replies.md is built from what Redis said, profiles and metas byte for byte - callback.
+ *
+ * Ways to fail: what mu_link_command() says at once; no reply in time (TIMEOUT: the outcome of a
+ * write is unknown; a read can be asked again); an error of the function; data that cannot be read
+ * (INTERNAL).
+ */
+#ifndef MU_REGISTRY_REGISTRY_H
+#define MU_REGISTRY_REGISTRY_H
+
+#include "base/error.h"
+#include "registry/call.h"
+#include "registry/operations.h"
+
+struct mu_registry;
+
+struct mu_registry_options {
+    struct mu_link *link;   /* not owned */
+    const char *name_space; /* copied */
+    /* What STATUS says of daemons comes from Redis; this is the version of this one. */
+    const char *version;
+};
+
+struct mu_registry *mu_registry_create(const struct mu_registry_options *options);
+/* After every callback has come (close the link first). Clears the pointer. */
+void mu_registry_destroy(struct mu_registry **registry);
+
+/* Arguments are copied; their number and form was checked by the caller (mu_operations), except
+ * what only Redis or the functions check. On MUSTER_OK the callback is called exactly once, later;
+ * otherwise never: OVERLOADED, UNAVAILABLE (also at once while the link is not open). */
+enum muster_status mu_registry_apply(struct mu_registry *registry, enum muster_operation operation,
+                                     size_t count, const struct muster_text *arguments,
+                                     mu_answer_cb callback, void *context) MU_WARN_UNUSED;
+
+#endif
