@@ -158,6 +158,32 @@ static void add_options(struct pm_random *random, struct pm_step *step, const ch
 
 /* ---- steps of clients ---- */
 
+/* Somebody of a dead incarnation comes back to one of its sessions: adopted, or another takes the
+ * name. False when nobody is dead. */
+static bool add_return(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
+                       long long wait) {
+    const struct pm_record *found = NULL;
+    for (size_t i = 0, seen = 0; i < state->record_count; i++) {
+        const struct pm_record *record = &state->records[i];
+        if (record->connection != NULL && record->session_count > 0 &&
+            !pm_live(state, record->instance, record->incarnation) &&
+            pm_instance(state, record->instance) != NULL && pm_below(random, ++seen) == 0)
+            found = record;
+    }
+    if (found == NULL)
+        return false;
+    const char *session = found->sessions[pm_below(random, found->session_count)];
+    struct pm_step *step =
+        pm_steps_add(steps, wait, "enter %s %s %s %s", session, found->connection, found->instance,
+                     pm_instance(state, found->instance)->incarnation);
+    if (found->user != NULL && pm_chance(random, 90)) {
+        char options[80];
+        snprintf(options, sizeof options, "{\"user\":\"%s\"}", found->user);
+        pm_step_argument(step, options);
+    }
+    return true;
+}
+
 static void add_start(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                       long long wait) {
     struct names names = some_names(random, state);
@@ -383,11 +409,13 @@ void pm_generate(struct pm_steps *steps, struct pm_random *random, struct pm_sta
     }
     size_t choice = pm_below(random, 100);
     struct names names = some_names(random, state);
-    if (choice < 8 || (state->instance_count == 0 && choice < 60))
+    if (pm_chance(random, 8) && add_return(steps, random, state, wait))
+        return;
+    if (choice < 6 || (state->instance_count == 0 && choice < 60))
         add_start(steps, random, state, wait);
-    else if (choice < 11)
+    else if (choice < 9)
         pm_steps_add(steps, wait, "heartbeat %s %s", names.instance, names.incarnation);
-    else if (choice < 13)
+    else if (choice < 10)
         pm_steps_add(steps, wait, "stop %s %s", names.instance, names.incarnation);
     else if (choice < 38)
         add_entering(steps, random, state, wait);

@@ -17,7 +17,7 @@
 #include "property/shrink.h"
 
 enum {
-    SEQUENCES = 150,
+    SEQUENCES = 300,
     LENGTH_MIN = 60,
     LENGTH_MORE = 140,
     SETTLING_MAX = 400,
