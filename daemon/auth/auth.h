@@ -1,0 +1,105 @@
+/* auth.h - who is it, and may it: chains of authenticators and authorizers, decisions that come
+ * later, a cache, audit lines.
+ *
+ * The happy path: a question goes to the links of a chain in the order of the configuration. A link
+ * allows, denies, defers (the next is asked) or answers later through a handle; the first allow or
+ * deny wins, and the callback is called. All deferred: authenticators leave the caller anonymous,
+ * authorizers fall to `authorization.default`.
+ *
+ * Ways to fail: the deadline passes while a link thinks (TIMEOUT, counted for that link); the
+ * question is cancelled; the link's plugin stops (denied). A handle that is decided twice, late,
+ * or after its question has gone is counted for the plugin and does nothing.
+ */
+#ifndef MU_AUTH_AUTH_H
+#define MU_AUTH_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/caller.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "muster/types.h"
+
+struct mu_auth;
+
+struct mu_authenticator {
+    const char *name; /* copied */
+    void *context;
+    enum muster_verdict (*authenticate)(void *context, struct muster_handle handle,
+                                        const struct muster_credentials *credentials,
+                                        struct muster_decision *decision);
+};
+
+struct mu_authorizer {
+    const char *name; /* copied */
+    void *context;
+    enum muster_verdict (*authorize)(void *context, struct muster_handle handle,
+                                     const struct muster_principal *principal,
+                                     enum muster_action action,
+                                     const struct muster_resource *resource,
+                                     struct muster_decision *decision);
+};
+
+struct mu_auth_options {
+    bool allow_by_default; /* authorization.default */
+    size_t questions_max;  /* pending at once; 0: 100,000 */
+    size_t cache_entries;  /* authorization.cache_entries; 0: no cache */
+    struct mu_log *log;    /* not owned; may be NULL */
+};
+
+/* How one question ended. Valid during the callback. */
+struct mu_verdict {
+    enum muster_status status; /* OK, DENIED, UNAUTHENTICATED, RATE_LIMITED, TIMEOUT, OVERLOADED */
+    const char *reason;        /* a sentence for the caller; never NULL unless OK */
+    struct muster_caller *caller; /* authenticate a caller, OK: borrowed; take a reference */
+    const char *user;             /* end user, OK */
+    const char *claims;           /* end user, OK; NULL: none */
+};
+
+typedef void (*mu_verdict_cb)(void *context, const struct mu_verdict *verdict);
+
+/* What mu_auth_decide() found. */
+enum mu_decide_outcome { MU_DECIDED, MU_DECIDED_TWICE, MU_DECIDED_LATE, MU_DECIDED_NOT_YOURS };
+
+struct mu_auth *mu_auth_create(const struct mu_auth_options *options);
+/* No question may be pending. Clears the pointer. */
+void mu_auth_destroy(struct mu_auth **auth);
+
+/* Appends a link to the chain. */
+void mu_auth_add_authenticator(struct mu_auth *auth, const struct mu_authenticator *authenticator);
+void mu_auth_add_authorizer(struct mu_auth *auth, const struct mu_authorizer *authorizer);
+/* The plugin stops: what it was asked is denied, it is asked no more. */
+void mu_auth_remove(struct mu_auth *auth, const char *name);
+
+/* Asks. The callback is called exactly once unless cancelled, maybe from inside the call when every
+ * answer is there at once. *ticket is 0 when it was. `deadline` is on mu_clock_boottime_ms().
+ * Credentials, principal and resource are borrowed until the callback or the cancellation. */
+void mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
+                          uint64_t deadline, mu_verdict_cb callback, void *context,
+                          uint64_t *ticket);
+void mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
+                       enum muster_action action, const struct muster_resource *resource,
+                       uint64_t deadline, mu_verdict_cb callback, void *context, uint64_t *ticket);
+/* The callback will not come. A ticket of what is over is fine. */
+void mu_auth_cancel(struct mu_auth *auth, uint64_t ticket);
+
+/* A plugin's later answer. `name`: who answers; a handle of another plugin's is NOT_YOURS. */
+enum mu_decide_outcome mu_auth_decide(struct mu_auth *auth, const char *name,
+                                      struct muster_handle handle,
+                                      const struct muster_decision *decision);
+
+/* Ends what is past its deadline; returns the next deadline, UINT64_MAX when there is none. */
+uint64_t mu_auth_tick(struct mu_auth *auth, uint64_t now);
+/* Forgets every cached decision. */
+void mu_auth_flush(struct mu_auth *auth);
+
+struct mu_auth_counts {
+    uint64_t allowed, denied, timeouts, cache_hits, cache_misses, flushes;
+    uint64_t twice, late, not_yours;
+    size_t pending, cached;
+};
+void mu_auth_counts(const struct mu_auth *auth, struct mu_auth_counts *out);
+
+#endif
