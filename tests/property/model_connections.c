@@ -13,10 +13,42 @@ static struct pm_member *own_member(struct pm_session *session, const struct pm_
     return own ? member : NULL;
 }
 
+/* When the ttl ends, counted from now; 0 without one. */
+static long long ttl_end(const struct pm_state *state, const struct pm_record *record) {
+    return record->ttl == 0 ? 0 : state->now + record->ttl;
+}
+
 void pm_bring_back(struct pm_state *state, struct pm_outcome *outcome, struct pm_record *record) {
-    (void)state;
-    (void)outcome;
-    (void)record;
+    if (!record->away)
+        return;
+    record->away = false;
+    record->until = ttl_end(state, record);
+    for (size_t i = 0; i < record->session_count; i++) {
+        struct pm_session *session = pm_session(state, record->sessions[i]);
+        struct pm_member *member = own_member(session, record);
+        if (member == NULL)
+            continue;
+        member->away = false;
+        pm_lift(state, session);
+        pm_session_event(state, outcome, session, "member.resumed",
+                         json_pack("{s:s, s:s, s:o}", "connection", member->connection, "old",
+                                   member->connection, "member", pm_member_json(member)));
+        if (session->leader == NULL && pm_eligible(state, member))
+            pm_lead(state, outcome, session, member->connection, "eligible-again");
+    }
+}
+
+/* Takes the options of a registration over. */
+void pm_set_up_record(struct pm_state *state, struct pm_record *record,
+                      const struct pm_options *options, const char *profile) {
+    record->user = options->user;
+    record->ttl = options->ttl;
+    record->secret = options->secret;
+    record->until = ttl_end(state, record);
+    if (profile[0] != '\0')
+        record->profile = pm_keep(state, profile);
+    if (options->secret != NULL)
+        pm_instance(state, record->instance)->secrets = true;
 }
 
 void pm_op_register(struct pm_state *state, const struct pm_call *call, const struct pm_seen *seen,
@@ -24,7 +56,8 @@ void pm_op_register(struct pm_state *state, const struct pm_call *call, const st
     const char *connection = pm_argument(call, 0);
     const char *profile = pm_argument(call, 4);
     (void)seen;
-    struct pm_options options = pm_check_options(state, outcome, pm_argument(call, 3), " user ");
+    struct pm_options options =
+        pm_check_options(state, outcome, pm_argument(call, 3), " user ttl resume ");
     pm_check_object(outcome, profile, state->profile_limit);
     pm_check_id(outcome, connection);
     struct pm_instance *instance =
@@ -40,9 +73,7 @@ void pm_op_register(struct pm_state *state, const struct pm_call *call, const st
     bool fresh = record == NULL;
     if (fresh) {
         record = pm_new_record(state, instance->id, instance->incarnation, connection);
-        record->user = options.user;
-        if (profile[0] != '\0')
-            record->profile = pm_keep(state, profile);
+        pm_set_up_record(state, record, &options, profile);
     } else {
         pm_bring_back(state, outcome, record);
     }
@@ -112,4 +143,66 @@ void pm_op_unregister(struct pm_state *state, const struct pm_call *call,
     }
     outcome->reply = json_pack("{s:s, s:b, s:o}", "connection", connection, "unregistered",
                                record != NULL, "sessions", list);
+}
+
+void pm_op_touch(struct pm_state *state, const struct pm_call *call, const struct pm_seen *seen,
+                 struct pm_outcome *outcome) {
+    json_int_t touched = 0;
+    (void)seen;
+    struct pm_instance *instance =
+        pm_check_own(state, outcome, pm_argument(call, 0), pm_argument(call, 1));
+    for (size_t i = 2; i < call->count; i++)
+        pm_check_id(outcome, call->arguments[i]);
+    if (outcome->refusals != 0 || instance == NULL)
+        return;
+    json_t *unknown = json_array();
+    for (size_t i = 2; i < call->count; i++) {
+        struct pm_record *record =
+            pm_record(state, instance->id, instance->incarnation, call->arguments[i]);
+        if (record == NULL) {
+            json_array_append_new(unknown, json_string(call->arguments[i]));
+            continue;
+        }
+        touched++;
+        pm_bring_back(state, outcome, record);
+        record->until = ttl_end(state, record);
+    }
+    outcome->reply = json_pack("{s:I, s:o}", "touched", touched, "unknown", unknown);
+}
+
+void pm_op_disconnect(struct pm_state *state, const struct pm_call *call,
+                      const struct pm_seen *seen, struct pm_outcome *outcome) {
+    const char *connection = pm_argument(call, 0);
+    const char *text = pm_argument(call, 3);
+    long long grace = state->grace_limit;
+    (void)seen;
+    pm_check_id(outcome, connection);
+    pm_check_own(state, outcome, pm_argument(call, 1), pm_argument(call, 2));
+    if (text[0] != '\0')
+        grace = pm_check_number(outcome, text, 0, INT64_C(9007199254740991));
+    struct pm_record *record =
+        pm_record(state, pm_argument(call, 1), pm_argument(call, 2), connection);
+    if (record == NULL)
+        pm_refuse(outcome, MUSTER_UNKNOWN_CONNECTION);
+    if (outcome->refusals != 0 || record == NULL)
+        return;
+    if (!record->away) {
+        record->away = true;
+        record->until = state->now + (grace < state->grace_limit ? grace : state->grace_limit);
+        for (size_t i = 0; i < record->session_count; i++) {
+            struct pm_session *session = pm_session(state, record->sessions[i]);
+            struct pm_member *member = own_member(session, record);
+            if (member == NULL)
+                continue;
+            member->away = true;
+            pm_lift(state, session);
+            pm_session_event(state, outcome, session, "member.away",
+                             json_pack("{s:s, s:I}", "connection", connection, "until",
+                                       (json_int_t)record->until));
+            if (pm_same(session->leader, connection))
+                pm_elect(state, outcome, session, NULL, "away");
+        }
+    }
+    outcome->reply = json_pack("{s:s, s:b, s:I}", "connection", connection, "away", true, "until",
+                               (json_int_t)record->until);
 }

@@ -50,6 +50,8 @@ json_t *pm_member_json(const struct pm_member *member);
 /* Seq and term rise above the clock with the first write of a generation. */
 void pm_lift(struct pm_state *state, struct pm_session *session);
 struct pm_session *pm_open(struct pm_state *state, const char *id);
+/* The last member left, and nothing keeps the session: the clock remembers its numbers. */
+void pm_close(struct pm_state *state, struct pm_session *session);
 /* The best eligible candidate but `except` leads from now on, or nobody does. */
 void pm_elect(struct pm_state *state, struct pm_outcome *outcome, struct pm_session *session,
               const char *except, const char *reason);
@@ -82,6 +84,8 @@ void pm_delete_session(struct pm_state *state, struct pm_session *session);
 size_t pm_bury(struct pm_state *state, struct pm_instance *instance, const char *reason);
 /* A sign of life; true when it is up again. */
 bool pm_heard(struct pm_state *state, struct pm_outcome *outcome, struct pm_instance *instance);
+void pm_set_up_record(struct pm_state *state, struct pm_record *record,
+                      const struct pm_options *options, const char *profile);
 /* An away connection is back, in all its sessions. */
 void pm_bring_back(struct pm_state *state, struct pm_outcome *outcome, struct pm_record *record);
 const char *pm_reason_of_ineligible(struct pm_state *state, const char *instance,

@@ -106,11 +106,26 @@ static enum joining check_join(struct pm_state *state, struct pm_outcome *outcom
     return JOIN_NEW;
 }
 
+static void leave_others(struct pm_state *state, struct pm_outcome *outcome,
+                         struct pm_record *record, const char *stays) {
+    const struct pm_record before = *record;
+    for (size_t i = 0; i < before.session_count; i++) {
+        struct pm_session *session = pm_session(state, before.sessions[i]);
+        if (pm_same(before.sessions[i], stays))
+            continue;
+        pm_unlist(record, before.sessions[i]);
+        if (owns(pm_member(session, before.connection), before.instance, before.incarnation))
+            pm_remove(state, outcome, session, before.connection, "exclusive", NULL);
+    }
+}
+
 static void join(struct pm_state *state, struct pm_outcome *outcome, enum joining kind,
                  const char *id, struct pm_record *record, const struct pm_options *options) {
     struct pm_session *session = pm_session(state, id);
     const char *connection = record->connection;
     pm_bring_back(state, outcome, record);
+    if (options->exclusive)
+        leave_others(state, outcome, record, id);
     if (kind != JOIN_REPEATED && !pm_lists(record, id))
         record->sessions[record->session_count++] = pm_keep(state, id);
     if (kind == JOIN_ADOPTS) {
@@ -136,7 +151,7 @@ void pm_op_enter(struct pm_state *state, const struct pm_call *call, const struc
     const char *profile = pm_argument(call, 5);
     (void)seen;
     struct pm_options options = pm_check_options(state, outcome, pm_argument(call, 4),
-                                                 " user priority lead limit exclusive ");
+                                                 " user ttl resume priority lead limit exclusive ");
     pm_check_id(outcome, id);
     pm_check_id(outcome, connection);
     pm_check_object(outcome, profile, state->profile_limit);
@@ -157,9 +172,7 @@ void pm_op_enter(struct pm_state *state, const struct pm_call *call, const struc
         return;
     if (record == NULL) {
         record = pm_new_record(state, instance->id, instance->incarnation, connection);
-        record->user = options.user;
-        if (profile[0] != '\0')
-            record->profile = pm_keep(state, profile);
+        pm_set_up_record(state, record, &options, profile);
     }
     join(state, outcome, kind, id, record, &options);
 }

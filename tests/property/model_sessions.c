@@ -95,6 +95,14 @@ void pm_elect(struct pm_state *state, struct pm_outcome *outcome, struct pm_sess
 
 /* ---- leaving ---- */
 
+void pm_close(struct pm_state *state, struct pm_session *session) {
+    if (session->seq > state->clock)
+        state->clock = session->seq;
+    if (session->term > state->clock)
+        state->clock = session->term;
+    pm_delete_session(state, session);
+}
+
 struct pm_stand pm_stand(const struct pm_session *session) {
     if (session == NULL)
         return (struct pm_stand){0};
@@ -126,14 +134,10 @@ struct pm_stand pm_remove(struct pm_state *state, struct pm_outcome *outcome,
         json_object_set_new(more, "closed", json_true());
     pm_session_event(state, outcome, session, "member.left", more);
     if (closes) {
-        if (session->seq > state->clock)
-            state->clock = session->seq;
-        if (session->term > state->clock)
-            state->clock = session->term;
         session->leader = NULL;
         struct pm_stand last = pm_stand(session);
         last.exists = false;
-        pm_delete_session(state, session);
+        pm_close(state, session);
         return last;
     }
     if (led)

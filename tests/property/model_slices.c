@@ -251,3 +251,65 @@ void pm_op_reap(struct pm_state *state, const struct pm_call *call, const struct
     if (early > 0)
         json_object_set_new(outcome->reply, "early", json_integer(early));
 }
+
+/* ---- deadlines ---- */
+
+/* The due record that has this connection in this session, or NULL. */
+static struct pm_record *due_record(struct pm_state *state, const char *session,
+                                    const char *connection) {
+    const struct pm_member *member = pm_member(pm_session(state, session), connection);
+    struct pm_record *record = member == NULL ? NULL
+                                              : pm_record(state, member->instance,
+                                                          member->incarnation, member->connection);
+    bool due = record != NULL && record->until != 0 && record->until <= state->now &&
+               pm_live(state, record->instance, record->incarnation);
+    return due ? record : NULL;
+}
+
+/* Ends a connection whose time is over, in all its sessions. */
+static void end_record(struct pm_state *state, struct pm_outcome *outcome,
+                       struct pm_record *record) {
+    const struct pm_record gone = *record;
+    pm_delete_record(state, record);
+    for (size_t i = 0; i < gone.session_count; i++) {
+        struct pm_session *session = pm_session(state, gone.sessions[i]);
+        const struct pm_member *member = pm_member(session, gone.connection);
+        if (member != NULL && pm_same(member->instance, gone.instance) &&
+            pm_same(member->incarnation, gone.incarnation))
+            pm_remove(state, outcome, session, gone.connection,
+                      gone.away ? "disconnected" : "expired", NULL);
+    }
+}
+
+void pm_op_expire(struct pm_state *state, const struct pm_call *call, const struct pm_seen *seen,
+                  struct pm_outcome *outcome) {
+    json_int_t expired = 0;
+    pm_check_fence(state, outcome, pm_argument(call, 0));
+    pm_check_number(outcome, pm_argument(call, 1), 1, 4096);
+    if (outcome->refusals != 0)
+        return;
+    for (size_t i = 0; i < seen->outcome->event_count; i++) {
+        const json_t *payload = seen->outcome->events[i].payload;
+        const char *session = seen_session(seen, i, "member.left");
+        const char *name = json_string_value(json_object_get(payload, "connection"));
+        struct pm_record *record = due_record(state, session, name);
+        if (record == NULL)
+            continue; /* told already with its first session, or compared as a difference later */
+        end_record(state, outcome, record);
+        expired++;
+    }
+    for (size_t i = 0; i < state->record_count; i++) {
+        struct pm_record *record = &state->records[i];
+        if (record->connection == NULL || record->until == 0 || record->until > state->now ||
+            record->session_count > 0 || !pm_live(state, record->instance, record->incarnation))
+            continue;
+        struct pm_view_record stands =
+            pm_view_record(seen->lines, seen->line_count, record->instance, record->incarnation,
+                           record->connection);
+        if (stands.found)
+            continue;
+        pm_delete_record(state, record);
+        expired++;
+    }
+    outcome->reply = json_incref(seen->outcome->reply);
+}
