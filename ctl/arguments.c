@@ -7,8 +7,16 @@
 
 #include "base/alloc.h"
 
-enum command { STATUS = 1, INSTANCES = 2, SESSIONS = 4, MEMBERS = 8, WATCH = 16, FSCK = 32 };
-#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK)
+enum command {
+    STATUS = 1,
+    INSTANCES = 2,
+    SESSIONS = 4,
+    MEMBERS = 8,
+    WATCH = 16,
+    FSCK = 32,
+    BRAKE = 64
+};
+#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE)
 
 enum kind { TEXT, FLAG, NUMBER, DURATION, LIST };
 
@@ -41,8 +49,8 @@ static const struct {
     const char *name;
     enum command command;
 } commands_table[] = {
-    {"status", STATUS},   {"instances", INSTANCES}, {"sessions", SESSIONS},
-    {"members", MEMBERS}, {"watch", WATCH},         {"fsck", FSCK},
+    {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS}, {"members", MEMBERS},
+    {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -59,6 +67,7 @@ void mu_ctl_usage(FILE *out) {
           "                                events as they happen; --brief sums up each second\n"
           "  fsck [--watch DURATION] [--patience DURATION] [--limit N]\n"
           "                                checks the invariants of the data\n"
+          "  brake [release]               does the brake hold, and let it go\n"
           "\n"
           "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"
           "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
@@ -180,7 +189,11 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
                      "--url says by itself where Redis is; leave out --config and --state-dir");
     } else if (command == MEMBERS && options->argument == NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "members needs the name of a session");
-    } else if (command != MEMBERS && options->argument != NULL) {
+    } else if (command == BRAKE && options->argument != NULL &&
+               strcmp(options->argument, "release") != 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "brake takes no argument but release, not '%s'",
+                     options->argument);
+    } else if (command != MEMBERS && command != BRAKE && options->argument != NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
                      options->argument);
     } else if (options->brief && options->json) {

@@ -21,7 +21,7 @@ struct mu_ctl_options {
     const char *state_dir;
     bool json;
     const char *command;
-    const char *argument;  /* members S */
+    const char *argument;  /* members S, brake release */
     const char **sessions; /* watch --session, may repeat; the array is owned */
     size_t session_count;
     uint64_t count;  /* watch: ends after so many events; 0: never */
@@ -51,5 +51,6 @@ enum mu_ctl_exit mu_ctl_sessions(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_members(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_watch(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl);
 
 #endif

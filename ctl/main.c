@@ -14,6 +14,7 @@ static enum mu_ctl_exit run(struct mu_ctl *ctl) {
     } commands[] = {
         {"status", mu_ctl_status},   {"instances", mu_ctl_instances}, {"sessions", mu_ctl_sessions},
         {"members", mu_ctl_members}, {"watch", mu_ctl_watch},         {"fsck", mu_ctl_fsck},
+        {"brake", mu_ctl_brake},
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, ctl->options->command) == 0) {

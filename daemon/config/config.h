@@ -56,6 +56,12 @@ struct mu_config {
         uint64_t resume_grace_ms;  /* detector.resume_grace 5s */
     } detector;
     struct {
+        uint64_t fraction;      /* brake.fraction 0.5, in thousandths */
+        uint64_t min_instances; /* brake.min_instances 2 */
+        uint64_t hold_ms;       /* brake.hold 10s */
+        uint64_t window_ms;     /* brake.window 1m */
+    } brake;
+    struct {
         uint64_t profile;                 /* limits.profile 4KiB, bytes */
         uint64_t sessions_per_connection; /* limits.sessions_per_connection 128 */
     } limits;

@@ -80,6 +80,16 @@ const struct mu_config_key mu_config_keys[] = {
     {"detector.resume_grace", MU_TYPE_DURATION, AT(detector.resume_grace_ms), .fallback = "5s",
      RANGE(0, DAY), .comment = "How long the members of a restarted instance are kept for it"},
 
+    {"brake.fraction", MU_TYPE_FRACTION, AT(brake.fraction), .fallback = "0.5", RANGE(0, 1000),
+     .comment = "More than this share of all instances silent at once: nobody is suspected or "
+                "buried for a while"},
+    {"brake.min_instances", MU_TYPE_INTEGER, AT(brake.min_instances), .fallback = "2",
+     RANGE(1, 1000000), .comment = "With fewer instances there is no brake"},
+    {"brake.hold", MU_TYPE_DURATION, AT(brake.hold_ms), .fallback = "10s", RANGE(0, DAY),
+     .comment = "How long the brake holds; who is silent to its end goes on to die"},
+    {"brake.window", MU_TYPE_DURATION, AT(brake.window_ms), .fallback = "1m", RANGE(1000, DAY),
+     .comment = "The share is of the largest number of instances in this time"},
+
     {"limits.profile", MU_TYPE_SIZE, AT(limits.profile), .fallback = "4KiB", RANGE(2, MIB),
      .comment = "Largest profile of a connection, and largest meta"},
     {"limits.sessions_per_connection", MU_TYPE_INTEGER, AT(limits.sessions_per_connection),

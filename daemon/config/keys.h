@@ -15,6 +15,7 @@ enum mu_config_type {
     MU_TYPE_INTEGER,  /* uint64_t */
     MU_TYPE_SIZE,     /* uint64_t, bytes */
     MU_TYPE_DURATION, /* uint64_t, ms */
+    MU_TYPE_FRACTION, /* uint64_t, thousandths */
     MU_TYPE_LIST,     /* char ** and size_t, at most `most` texts */
 };
 

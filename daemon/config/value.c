@@ -113,6 +113,7 @@ enum muster_status mu_value_read(struct mu_config *config, const struct mu_confi
     case MU_TYPE_INTEGER:
     case MU_TYPE_SIZE:
     case MU_TYPE_DURATION:
+    case MU_TYPE_FRACTION:
         return read_number(config, key, text, error);
     case MU_TYPE_LIST:
         break;
@@ -231,6 +232,7 @@ bool mu_value_print(const struct mu_config *config, const struct mu_config_key *
     case MU_TYPE_INTEGER:
     case MU_TYPE_SIZE:
     case MU_TYPE_DURATION:
+    case MU_TYPE_FRACTION:
         break;
     }
     memcpy(&number, at, sizeof number);
@@ -272,6 +274,9 @@ bool mu_value_allowed(const struct mu_config_key *key, struct mu_buffer *out) {
         break;
     case MU_TYPE_SIZE:
         example = ", such as 512, 4KiB or 1MiB";
+        break;
+    case MU_TYPE_FRACTION:
+        example = ", such as 0.5";
         break;
     case MU_TYPE_DURATION:
         example = ", such as 250ms, 3s, 5m, 2h or 1d";

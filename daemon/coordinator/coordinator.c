@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "coordinator/beats.h"
+#include "coordinator/brake.h"
+#include "coordinator/braking.h"
 #include "coordinator/data.h"
 #include "coordinator/detector.h"
 #include "coordinator/fence.h"
@@ -33,6 +35,8 @@ struct mu_coordinator {
     struct mu_detector *detector;
     struct mu_poll *poll;
     struct mu_beats *beats;
+    struct mu_brake brake;
+    struct mu_braking *braking;
     struct mu_verdicts *verdicts;
     struct mu_leadership *leadership;
     struct mu_sweeper *sweeper;
@@ -58,6 +62,7 @@ static void begin_duty(struct mu_coordinator *self) {
     assert(!self->on_duty);
     self->on_duty = true;
     mu_detector_reset(self->detector, mu_clock_boottime_ms());
+    mu_braking_start(self->braking);
     mu_poll_start(self->poll, !self->server.cluster);
     mu_sweeper_start(self->sweeper);
     mu_reaper_start(self->reaper);
@@ -68,6 +73,7 @@ static void end_duty(struct mu_coordinator *self) {
         return;
     }
     self->on_duty = false;
+    mu_braking_stop(self->braking);
     mu_poll_stop(self->poll);
     mu_beats_stop(self->beats);
     mu_leadership_stop(self->leadership);
@@ -127,6 +133,7 @@ static void pump(struct mu_coordinator *self) {
     mu_poll_tick(self->poll, now);
     mu_beats_tick(self->beats);
     mu_verdicts_tick(self->verdicts, now);
+    mu_braking_tick(self->braking, now);
     mu_leadership_tick(self->leadership, now);
     mu_sweeper_tick(self->sweeper, now);
     mu_reaper_tick(self->reaper, now);
@@ -261,6 +268,10 @@ static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *
     case MU_SIGNAL_SUSPECT:
         mu_detector_details_due(self->detector, signal->instance);
         break;
+    case MU_SIGNAL_BRAKE_RELEASE:
+        mu_braking_release(self->braking, mu_clock_boottime_ms());
+        mu_braking_tick(self->braking, mu_clock_boottime_ms());
+        break;
     case MU_SIGNAL_SILENT:
         mu_poll_hint(self->poll);
         break;
@@ -364,9 +375,17 @@ static void create_duty(struct mu_coordinator *self) {
         .on_up = on_eligible,
         .on_odd = poll_soon,
     });
+    mu_brake_init(&self->brake, &(struct mu_brake_options){
+                                    .fraction = config->brake.fraction,
+                                    .min_instances = config->brake.min_instances,
+                                    .hold_ms = config->brake.hold_ms,
+                                    .window_ms = config->brake.window_ms,
+                                });
+    self->braking = mu_braking_create(self->fence, &self->brake, log);
     self->verdicts = mu_verdicts_create(&(struct mu_verdicts_options){
         .fence = self->fence,
         .detector = self->detector,
+        .brake = &self->brake,
         .log = log,
         .context = self,
         .on_leads = on_leads,
@@ -447,6 +466,7 @@ static void on_closed(uv_handle_t *handle) {
     mu_sweeper_destroy(&self->sweeper);
     mu_leadership_destroy(&self->leadership);
     mu_verdicts_destroy(&self->verdicts);
+    mu_braking_destroy(&self->braking);
     mu_beats_destroy(&self->beats);
     mu_poll_destroy(&self->poll);
     mu_detector_destroy(&self->detector);

@@ -237,16 +237,43 @@ bool mu_detector_inbox(struct mu_detector *detector, const char *id, uint64_t su
     return instance->inbox_zero == 1;
 }
 
-static bool judge(const struct mu_detector *detector, const struct instance *instance, uint64_t now,
-                  struct mu_verdict *verdict) {
-    if (instance->asked || instance->score_stale || instance->incarnation[0] == '\0' ||
-        now < instance->retry_at)
+static uint64_t silence(const struct instance *instance, uint64_t now) {
+    return now > instance->heard_at ? now - instance->heard_at : 0;
+}
+
+/* Is it time for the next verdict on it? */
+static bool is_due(const struct mu_detector *detector, const struct instance *instance,
+                   uint64_t now) {
+    if (instance->score_stale || instance->incarnation[0] == '\0' || now < instance->retry_at)
         return false;
-    uint64_t silent = now > instance->heard_at ? now - instance->heard_at : 0;
+    uint64_t silent = silence(instance, now);
     bool closed = instance->inbox_zero >= INBOX_CLOSED;
-    if (instance->suspect ? silent < detector->dead_after_ms
-                          : silent < detector->suspect_after_ms && !closed)
+    return instance->suspect ? silent >= detector->dead_after_ms
+                             : silent >= detector->suspect_after_ms || closed;
+}
+
+bool mu_detector_view(const struct mu_detector *detector, uint64_t now, uint64_t cleared,
+                      struct mu_brake_view *view) {
+    bool due = false;
+    memset(view, 0, sizeof *view);
+    view->instances = HASH_COUNT(detector->instances);
+    if (!detector->seeing)
         return false;
+    struct instance *instance = NULL;
+    struct instance *next = NULL;
+    HASH_ITER(hh, detector->instances, instance, next) {
+        bool now_due = is_due(detector, instance, now);
+        view->suspects += instance->suspect ? 1 : 0;
+        view->becoming += now_due && !instance->suspect ? 1 : 0;
+        view->fresh = view->fresh || (now_due && instance->heard_at > cleared);
+        due = due || now_due;
+    }
+    return due;
+}
+
+static void propose(const struct mu_detector *detector, const struct instance *instance,
+                    uint64_t now, struct mu_verdict *verdict) {
+    uint64_t silent = silence(instance, now);
     memset(verdict, 0, sizeof *verdict);
     verdict->kind = instance->suspect ? MU_VERDICT_BURY : MU_VERDICT_SUSPECT;
     verdict->cause = silent >= detector->suspect_after_ms ? "silence" : "inbox";
@@ -254,11 +281,10 @@ static bool judge(const struct mu_detector *detector, const struct instance *ins
     snprintf(verdict->instance, sizeof verdict->instance, "%s", instance->id);
     snprintf(verdict->incarnation, sizeof verdict->incarnation, "%s", instance->incarnation);
     snprintf(verdict->score, sizeof verdict->score, "%s", instance->score);
-    return true;
 }
 
-size_t mu_detector_tick(struct mu_detector *detector, uint64_t now, struct mu_verdict *verdicts,
-                        size_t room) {
+size_t mu_detector_tick(struct mu_detector *detector, uint64_t now, uint64_t permit,
+                        struct mu_verdict *verdicts, size_t room) {
     size_t count = 0;
     if (!detector->seeing)
         return 0;
@@ -267,9 +293,9 @@ size_t mu_detector_tick(struct mu_detector *detector, uint64_t now, struct mu_ve
     HASH_ITER(hh, detector->instances, instance, next) {
         if (count == room)
             break;
-        if (judge(detector, instance, now, &verdicts[count])) {
+        if (!instance->asked && instance->heard_at <= permit && is_due(detector, instance, now)) {
+            propose(detector, instance, now, &verdicts[count++]);
             instance->asked = true;
-            count++;
         }
     }
     return count;

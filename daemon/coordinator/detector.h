@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/ids.h"
+#include "coordinator/brake.h"
 #include "muster/status.h"
 
 #define MU_SCORE_SIZE 32
@@ -92,9 +93,13 @@ void mu_detector_revived(struct mu_detector *detector, const char *instance);
 /* One probe of its inbox. True: it may have closed and should be probed a second time, soon. */
 bool mu_detector_inbox(struct mu_detector *detector, const char *instance, uint64_t subscribers);
 
-/* At most `room` verdicts; what is left over comes next time. */
-size_t mu_detector_tick(struct mu_detector *detector, uint64_t now, struct mu_verdict *verdicts,
-                        size_t room);
+/* What is due now, for the brake. `cleared`: see mu_brake_cleared(). False: nothing is. */
+bool mu_detector_view(const struct mu_detector *detector, uint64_t now, uint64_t cleared,
+                      struct mu_brake_view *view);
+/* At most `room` verdicts, of instances that were not heard after `permit` (mu_brake_judge());
+ * what is left over comes next time. */
+size_t mu_detector_tick(struct mu_detector *detector, uint64_t now, uint64_t permit,
+                        struct mu_verdict *verdicts, size_t room);
 /* How a verdict ended. True: `instances` should be polled at once. */
 bool mu_detector_result(struct mu_detector *detector, uint64_t now,
                         const struct mu_verdict *verdict, enum muster_status status);

@@ -89,8 +89,16 @@ static bool carry(struct mu_verdicts *verdicts, const struct mu_verdict *verdict
 }
 
 void mu_verdicts_tick(struct mu_verdicts *verdicts, uint64_t now) {
+    struct mu_detector *detector = verdicts->options.detector;
+    struct mu_brake *brake = verdicts->options.brake;
+    struct mu_brake_view view;
+    if (!mu_detector_view(detector, now, mu_brake_cleared(brake), &view)) {
+        mu_brake_tick(brake, now, view.instances);
+        return;
+    }
     struct mu_verdict due[AT_ONCE];
-    size_t count = mu_detector_tick(verdicts->options.detector, now, due, AT_ONCE);
+    uint64_t permit = mu_brake_judge(brake, now, &view);
+    size_t count = mu_detector_tick(detector, now, permit, due, AT_ONCE);
     for (size_t i = 0; i < count; i++) {
         if (!carry(verdicts, &due[i])) {
             (void)mu_detector_result(verdicts->options.detector, now, &due[i], MUSTER_UNAVAILABLE);

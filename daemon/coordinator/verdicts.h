@@ -18,6 +18,7 @@ struct mu_verdicts;
 struct mu_verdicts_options {
     struct mu_fence *fence;
     struct mu_detector *detector;
+    struct mu_brake *brake;
     struct mu_log *log;
     void *context;
     /* `owner` has `leads` to be moved: an instance, or a ghost `<instance>:<incarnation>`. */
@@ -28,7 +29,7 @@ struct mu_verdicts_options {
 
 struct mu_verdicts *mu_verdicts_create(const struct mu_verdicts_options *options);
 void mu_verdicts_destroy(struct mu_verdicts **verdicts);
-/* Asks the detector and sends what it proposes. */
+/* Asks the detector, and the brake, and sends what is proposed. */
 void mu_verdicts_tick(struct mu_verdicts *verdicts, uint64_t now);
 
 #endif

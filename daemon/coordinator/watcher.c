@@ -39,6 +39,7 @@ void mu_watcher_subscribe(struct mu_subscriber *subscriber, const char *name_spa
     mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "heartbeat"));
     mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "events:instances"));
     mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "events:coordinator"));
+    mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "signal"));
     snprintf(channel, sizeof channel, "__keyspace@%u__:%s", database,
              mu_key(name, name_space, "coordinator"));
     mu_subscriber_subscribe(subscriber, channel);
@@ -124,6 +125,13 @@ static void read_json(const char *channel, const json_t *object, struct mu_signa
     const char *incarnation = mu_reply_id(object, "incarnation");
     const char *event = mu_reply_text(object, "event");
     enum mu_signal_kind kind = MU_SIGNAL_NONE;
+    if (strcmp(channel, "signal") == 0) {
+        const char *word = mu_reply_text(object, "signal");
+        if (word != NULL && strcmp(word, "brake-release") == 0) {
+            signal->kind = MU_SIGNAL_BRAKE_RELEASE;
+        }
+        return;
+    }
     if (strcmp(channel, "heartbeat") == 0) {
         kind = incarnation == NULL ? MU_SIGNAL_NONE : MU_SIGNAL_HEARTBEAT;
     } else if (strcmp(channel, "events:instances") == 0) {
@@ -154,7 +162,7 @@ void mu_watcher_read(const char *name_space, const char *pattern, const char *ch
     }
     const char *name = after(channel, prefix);
     if (name == NULL || (strcmp(name, "heartbeat") != 0 && strcmp(name, "events:instances") != 0 &&
-                         strcmp(name, "events:coordinator") != 0)) {
+                         strcmp(name, "events:coordinator") != 0 && strcmp(name, "signal") != 0)) {
         return;
     }
     json_t *object = mu_reply_parse(payload, length);

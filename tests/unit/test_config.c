@@ -210,6 +210,8 @@ static void what_is_printed_reads_again(void **state) {
         "redis: {queue_bytes: 65537, managed: {port: 1, on_exit: keep, appendfsync: no}}\n",
         "detector: {heartbeat: 1500ms, suspect_after: 90s, dead_after: 2h, resume_grace: 0ms}\n",
         "redis: {mode: external, url: 'redis://u:p%40$$@h:1/2'}\n",
+        "brake: {fraction: 0.125, hold: 0ms}\n",
+        "brake: {fraction: 1}\n",
         "log: {level: error, format: json}\nlimits: {profile: 1MiB}\n",
     };
 
@@ -264,6 +266,11 @@ static void what_is_printed_is_the_table(void **state) {
                               "  dead_after: 10s\n"
                               "  probe: 200ms\n"
                               "  resume_grace: 5s\n"
+                              "brake:\n"
+                              "  fraction: 0.5\n"
+                              "  min_instances: 2\n"
+                              "  hold: 10s\n"
+                              "  window: 1m\n"
                               "limits:\n"
                               "  profile: 4KiB\n"
                               "  sessions_per_connection: 128\n"

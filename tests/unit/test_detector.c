@@ -54,7 +54,7 @@ static void begin_one(struct stage *stage) {
 }
 
 static size_t tick(struct stage *stage) {
-    stage->count = mu_detector_tick(stage->detector, stage->now, stage->verdict, 8);
+    stage->count = mu_detector_tick(stage->detector, stage->now, UINT64_MAX, stage->verdict, 8);
     return stage->count;
 }
 
