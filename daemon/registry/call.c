@@ -70,33 +70,51 @@ static void on_reply(void *context, enum muster_status status, const redisReply 
     call.callback(call.context, &answer);
 }
 
-static enum muster_status dispatch(struct mu_link *link, bool now, const char *name_space,
-                                   const char *operation, size_t count,
-                                   const char *const *arguments, mu_answer_cb callback,
-                                   void *context) {
+/* The words of the command; those of FCALL itself, the arguments follow. */
+struct words {
+    char function[64];
+    char key[MU_KEY_SIZE];
+    const char *on_stack[FIXED + ON_STACK];
+    size_t lengths_on_stack[FIXED + ON_STACK];
+    const char **all;
+    size_t *lengths;
+};
+
+static enum muster_status words_init(struct words *words, const char *name_space,
+                                     const char *operation, size_t count) {
     if (count > ARGUMENTS_MAX) {
         return MUSTER_BAD_REQUEST;
     }
-    char function[64];
-    char key[MU_KEY_SIZE];
-    int length = snprintf(function, sizeof function, "muster_%s", operation);
-    int key_length = snprintf(key, sizeof key, "{%s}", name_space);
-    if (length < 0 || (size_t)length >= sizeof function || key_length < 0 ||
-        (size_t)key_length >= sizeof key) {
+    int length = snprintf(words->function, sizeof words->function, "muster_%s", operation);
+    int key_length = snprintf(words->key, sizeof words->key, "{%s}", name_space);
+    if (length < 0 || (size_t)length >= sizeof words->function || key_length < 0 ||
+        (size_t)key_length >= sizeof words->key) {
         return MUSTER_BAD_REQUEST;
     }
-    const char *on_stack[FIXED + ON_STACK];
-    const char **all = on_stack;
+    words->all = words->on_stack;
+    words->lengths = words->lengths_on_stack;
     if (count > ON_STACK) {
-        all = mu_calloc(FIXED + count, sizeof *all);
+        words->all = mu_calloc(FIXED + count, sizeof *words->all);
+        words->lengths = mu_calloc(FIXED + count, sizeof *words->lengths);
     }
-    all[0] = "FCALL";
-    all[1] = function;
-    all[2] = "1";
-    all[3] = key;
-    for (size_t i = 0; i < count; i++) {
-        all[FIXED + i] = arguments[i];
+    words->all[0] = "FCALL";
+    words->all[1] = words->function;
+    words->all[2] = "1";
+    words->all[3] = words->key;
+    for (size_t i = 0; i < FIXED; i++) {
+        words->lengths[i] = strlen(words->all[i]);
     }
+    return MUSTER_OK;
+}
+
+static void words_add(struct words *words, size_t i, const char *data, size_t length) {
+    words->all[FIXED + i] = data;
+    words->lengths[FIXED + i] = length;
+}
+
+/* Sends the command and frees the words. */
+static enum muster_status dispatch(struct mu_link *link, bool now, struct words *words,
+                                   size_t count, mu_answer_cb callback, void *context) {
     struct call *call = NULL;
     if (callback) {
         call = mu_calloc(1, sizeof *call);
@@ -104,27 +122,58 @@ static enum muster_status dispatch(struct mu_link *link, bool now, const char *n
     }
     mu_link_reply_cb reply = callback ? on_reply : NULL;
     enum muster_status status =
-        now ? mu_link_command_now(link, FIXED + count, all, NULL, reply, call)
-            : mu_link_command(link, FIXED + count, all, NULL, reply, call);
+        now ? mu_link_command_now(link, FIXED + count, words->all, words->lengths, reply, call)
+            : mu_link_command(link, FIXED + count, words->all, words->lengths, reply, call);
     if (status != MUSTER_OK) {
         free(call);
     }
-    if (all != on_stack) {
-        free(all);
+    if (words->all != words->on_stack) {
+        free(words->all);
+        free(words->lengths);
     }
     return status;
+}
+
+static enum muster_status call_strings(struct mu_link *link, bool now, const char *name_space,
+                                       const char *operation, size_t count,
+                                       const char *const *arguments, mu_answer_cb callback,
+                                       void *context) {
+    struct words words;
+    enum muster_status status = words_init(&words, name_space, operation, count);
+    if (status != MUSTER_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        words_add(&words, i, arguments[i], strlen(arguments[i]));
+    }
+    return dispatch(link, now, &words, count, callback, context);
 }
 
 enum muster_status mu_call(struct mu_link *link, const char *name_space, const char *operation,
                            size_t count, const char *const *arguments, mu_answer_cb callback,
                            void *context) {
-    return dispatch(link, false, name_space, operation, count, arguments, callback, context);
+    return call_strings(link, false, name_space, operation, count, arguments, callback, context);
 }
 
 enum muster_status mu_call_now(struct mu_link *link, const char *name_space, const char *operation,
                                size_t count, const char *const *arguments, mu_answer_cb callback,
                                void *context) {
-    return dispatch(link, true, name_space, operation, count, arguments, callback, context);
+    return call_strings(link, true, name_space, operation, count, arguments, callback, context);
+}
+
+enum muster_status mu_call_texts(struct mu_link *link, const char *name_space,
+                                 const char *operation, size_t count,
+                                 const struct muster_text *arguments, mu_answer_cb callback,
+                                 void *context) {
+    struct words words;
+    enum muster_status status = words_init(&words, name_space, operation, count);
+    if (status != MUSTER_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        words_add(&words, i, arguments[i].data, arguments[i].length);
+    }
+    return dispatch(link, false, &words, count, callback, context);
 }
 
 char *mu_key(char out[MU_KEY_SIZE], const char *name_space, const char *format, ...) {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "muster/types.h"
 #include "redis/link.h"
 
 struct mu_answer {
@@ -33,6 +34,12 @@ enum muster_status mu_call(struct mu_link *link, const char *name_space, const c
 enum muster_status mu_call_now(struct mu_link *link, const char *name_space, const char *operation,
                                size_t count, const char *const *arguments, mu_answer_cb callback,
                                void *context) MU_WARN_UNUSED;
+
+/* mu_call() with counted arguments, which may hold any byte. */
+enum muster_status mu_call_texts(struct mu_link *link, const char *name_space,
+                                 const char *operation, size_t count,
+                                 const struct muster_text *arguments, mu_answer_cb callback,
+                                 void *context) MU_WARN_UNUSED;
 
 /* Reads a reply of Redis to an FCALL into an answer (also for programs that use hiredis's own
  * synchronous calls). Points into `reply`. */
