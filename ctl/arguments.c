@@ -41,6 +41,7 @@ static const struct option options_table[] = {
     {"brief", FLAG, WATCH, AT(brief)},
     {"limit", NUMBER, SESSIONS | FSCK, AT(limit)},
     {"offset", NUMBER, SESSIONS, AT(offset)},
+    {"repair", FLAG, FSCK, AT(repair)},
     {"watch", DURATION, FSCK, AT(listen_ms)},
     {"patience", DURATION, FSCK, AT(patience_ms)},
 };
@@ -65,8 +66,8 @@ void mu_ctl_usage(FILE *out) {
           "  members SESSION               one session: its leader and its members\n"
           "  watch [--session S]... [--count N] [--for DURATION] [--brief]\n"
           "                                events as they happen; --brief sums up each second\n"
-          "  fsck [--watch DURATION] [--patience DURATION] [--limit N]\n"
-          "                                checks the invariants of the data\n"
+          "  fsck [--repair] [--watch DURATION] [--patience DURATION] [--limit N]\n"
+          "                                checks the invariants of the data, and mends them\n"
           "  brake [release]               does the brake hold, and let it go\n"
           "\n"
           "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"

@@ -29,6 +29,7 @@ struct mu_ctl_options {
     bool brief;
     uint64_t limit;     /* sessions: at most so many; fsck: findings listed an invariant; 0: all */
     uint64_t offset;    /* sessions: skips so many */
+    bool repair;        /* fsck: mends what it finds */
     uint64_t listen_ms; /* fsck --watch: listens to the events that long */
     uint64_t patience_ms;
 };

@@ -50,23 +50,23 @@ static void judge(struct stream *stream, const struct heard *heard, const char *
     bool change = strcmp(event, "leader.changed") == 0;
     if (opening || !same_gen) {
         if (seq <= heard->seq) {
-            mu_fsck_add(fsck, MU_EVENT_GAP, channel,
+            mu_fsck_add(fsck, "EVENT_GAP", channel,
                         "%s of a new opening or generation has seq %" PRId64
                         ", not above the last one, %" PRId64,
                         event, seq, heard->seq);
         }
     } else if (seq != heard->seq + 1) {
-        mu_fsck_add(fsck, MU_EVENT_GAP, channel, "%s has seq %" PRId64 " after %" PRId64, event,
-                    seq, heard->seq);
+        mu_fsck_add(fsck, "EVENT_GAP", channel, "%s has seq %" PRId64 " after %" PRId64, event, seq,
+                    heard->seq);
     }
     if (term < heard->term) {
-        mu_fsck_add(fsck, MU_EVENT_TERM, channel, "%s has term %" PRId64 " after %" PRId64, event,
+        mu_fsck_add(fsck, "EVENT_TERM", channel, "%s has term %" PRId64 " after %" PRId64, event,
                     term, heard->term);
     } else if (change && term == heard->term) {
-        mu_fsck_add(fsck, MU_EVENT_TERM, channel,
+        mu_fsck_add(fsck, "EVENT_TERM", channel,
                     "the leader became '%s', and the term stayed %" PRId64, leader, term);
     } else if (!change && same_gen && !opening && term != heard->term) {
-        mu_fsck_add(fsck, MU_EVENT_TERM, channel,
+        mu_fsck_add(fsck, "EVENT_TERM", channel,
                     "%s has term %" PRId64 ", and it was %" PRId64 " without a change of leader",
                     event, term, heard->term);
     }
@@ -94,7 +94,7 @@ static void take(struct stream *stream, const struct mu_feed_item *item) {
     if (json == NULL || event == NULL || session == NULL || gen == NULL || seq <= 0 || term <= 0 ||
         named == NULL || strcmp(named + strlen(":events:session:"), session) != 0) {
         if (json != NULL || !beyond_us(&error)) {
-            mu_fsck_add(fsck, MU_EVENT_BAD, item->channel, "carried something that is no event");
+            mu_fsck_add(fsck, "EVENT_BAD", item->channel, "carried something that is no event");
         }
         if (named != NULL) {
             find(stream, named + strlen(":events:session:"))->certain = false;

@@ -7,19 +7,6 @@
 
 #define PRIORITY_MAX 1023
 
-bool mu_slice_equal(struct mu_slice a, struct mu_slice b) {
-    return a.length == b.length && memcmp(a.at, b.at, a.length) == 0;
-}
-
-int mu_slice_compare(struct mu_slice a, struct mu_slice b) {
-    int order = memcmp(a.at, b.at, a.length < b.length ? a.length : b.length);
-    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
-}
-
-bool mu_slice_is(struct mu_slice slice, const char *text) {
-    return slice.length == strlen(text) && memcmp(slice.at, text, slice.length) == 0;
-}
-
 static bool literal(struct mu_slice *left, const char *text) {
     size_t length = strlen(text);
     if (left->length < length || memcmp(left->at, text, length) != 0) {
@@ -107,90 +94,6 @@ bool mu_member_parse(const char *text, size_t length, struct mu_member *member,
         *wrong = "its profile is no strict JSON object";
     } else {
         return true;
-    }
-    return false;
-}
-
-/* Up to the next slash, which is taken, too. */
-static bool part(struct mu_slice *left, struct mu_slice *out) {
-    const char *slash = left->length > 0 ? memchr(left->at, '/', left->length) : NULL;
-    if (slash == NULL) {
-        return false;
-    }
-    out->at = left->at;
-    out->length = (size_t)(slash - left->at);
-    left->at += out->length + 1;
-    left->length -= out->length + 1;
-    return true;
-}
-
-static bool sessions_valid(struct mu_slice sessions) {
-    struct mu_slice session;
-    if (sessions.length > 0 && sessions.at[sessions.length - 1] == ',') {
-        return false;
-    }
-    while (mu_record_next(&sessions, &session)) {
-        if (!mu_id_valid(session.at, session.length)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool mu_record_parse(const char *text, size_t length, struct mu_record *record,
-                     const char **wrong) {
-    enum { CONNECTED, USER, TTL, UNTIL, SECRET, RESUMED, SESSIONS, PARTS };
-    struct mu_slice left = {text, length};
-    struct mu_slice parts[PARTS];
-    uint64_t ignored = 0;
-    for (size_t i = 0; i < PARTS; i++) {
-        if (!part(&left, &parts[i])) {
-            *wrong = "it has not its eight parts";
-            return false;
-        }
-    }
-    record->user = parts[USER];
-    record->sessions = parts[SESSIONS];
-    if (!mu_parse_whole(parts[CONNECTED].at, parts[CONNECTED].length, &record->connected_at)) {
-        *wrong = "connected_at is no number";
-    } else if (record->user.length > 0 && !mu_id_valid(record->user.at, record->user.length)) {
-        *wrong = "its user is no id";
-    } else if (parts[TTL].length > 0 &&
-               !mu_parse_whole(parts[TTL].at, parts[TTL].length, &ignored)) {
-        *wrong = "its ttl is no number";
-    } else if (parts[UNTIL].length > 0 &&
-               !mu_parse_whole(parts[UNTIL].at, parts[UNTIL].length, &ignored)) {
-        *wrong = "its until is no number";
-    } else if (!sessions_valid(record->sessions)) {
-        *wrong = "its list of sessions holds something that is no id";
-    } else if (!mu_json_object_valid(left.at, left.length)) {
-        *wrong = "its profile is no strict JSON object";
-    } else {
-        return true;
-    }
-    return false;
-}
-
-bool mu_record_next(struct mu_slice *sessions, struct mu_slice *session) {
-    if (sessions->length == 0) {
-        return false;
-    }
-    const char *comma = memchr(sessions->at, ',', sessions->length);
-    session->at = sessions->at;
-    session->length = comma != NULL ? (size_t)(comma - sessions->at) : sessions->length;
-    size_t taken = session->length + (comma != NULL);
-    sessions->at += taken;
-    sessions->length -= taken;
-    return true;
-}
-
-bool mu_record_lists(const struct mu_record *record, const char *session) {
-    struct mu_slice left = record->sessions;
-    struct mu_slice one;
-    while (mu_record_next(&left, &one)) {
-        if (mu_slice_is(one, session)) {
-            return true;
-        }
     }
     return false;
 }

@@ -1,4 +1,4 @@
-/* text.h - member JSON and connection records as they are stored, read strictly.
+/* text.h - member JSON as it is stored, read strictly.
  *
  * Written from docs/ARCHITECTURE.md, not from the functions library: a checker that shared code
  * with what it checks would share its mistakes.
@@ -15,10 +15,6 @@ struct mu_slice {
     const char *at;
     size_t length;
 };
-
-bool mu_slice_equal(struct mu_slice a, struct mu_slice b);
-int mu_slice_compare(struct mu_slice a, struct mu_slice b);
-bool mu_slice_is(struct mu_slice slice, const char *text);
 
 /* One strict JSON object: RFC 8259, valid UTF-8, at most 32 deep, nothing before or behind it. */
 bool mu_json_object_valid(const char *text, size_t length);
@@ -37,16 +33,5 @@ struct mu_member {
 
 /* False: `wrong` says what (static storage). */
 bool mu_member_parse(const char *text, size_t length, struct mu_member *member, const char **wrong);
-
-struct mu_record {
-    uint64_t connected_at;
-    struct mu_slice user;     /* length 0: none */
-    struct mu_slice sessions; /* ids with commas between; may be empty */
-};
-
-bool mu_record_parse(const char *text, size_t length, struct mu_record *record, const char **wrong);
-/* Takes the next session off the front of `sessions`; false when there is none. */
-bool mu_record_next(struct mu_slice *sessions, struct mu_slice *session);
-bool mu_record_lists(const struct mu_record *record, const char *session);
 
 #endif
