@@ -202,8 +202,8 @@ local function entry(r, container, text)
 end
 
 local SINGLE = {
-    config = 'hash', clock = 'string', epoch = 'string', coordinator = 'string', instances = 'zset', buried = 'zset',
-    ghosts = 'zset', quarantine = 'hash', deadlines = 'zset', leaderless = 'set', sessions = 'zset',
+    config = 'hash', clock = 'string', epoch = 'string', coordinator = 'string', brake = 'string', instances = 'zset',
+    buried = 'zset', ghosts = 'zset', quarantine = 'hash', deadlines = 'zset', leaderless = 'set', sessions = 'zset',
 }
 local OF_SESSION = { [''] = 'hash', [':candidates'] = 'zset', [':users'] = 'hash' }
 local OF_INSTANCE = { [''] = 'hash', [':alive'] = 'string', [':connections'] = 'hash', [':leads'] = 'set' }
