@@ -31,6 +31,20 @@ static mu_read_start start_of(enum muster_operation operation) {
         return mu_read_check;
     case MUSTER_OPERATION_SESSION:
         return mu_read_session;
+    case MUSTER_OPERATION_SESSIONS:
+        return mu_read_sessions;
+    case MUSTER_OPERATION_MEMBERS:
+        return mu_read_members;
+    case MUSTER_OPERATION_USERS:
+        return mu_read_users;
+    case MUSTER_OPERATION_CONNECTION:
+        return mu_read_connection;
+    case MUSTER_OPERATION_INSTANCE:
+        return mu_read_instance;
+    case MUSTER_OPERATION_INSTANCES:
+        return mu_read_instances;
+    case MUSTER_OPERATION_STATUS:
+        return mu_read_status;
     default:
         return NULL;
     }
