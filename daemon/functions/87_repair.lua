@@ -111,22 +111,25 @@ local function recount(c, id)
     end
 end
 
--- A member whose text cannot be read leaves all the same. Its user is not known for certain, so
--- users and candidates are recounted afterwards (in a large session by the next pass).
+-- A member whose text cannot be read leaves all the same, with the user that its text still shows.
+-- Users and candidates are recounted afterwards (in a large session by the next pass).
 local function remove_unreadable(c, id, connection)
     local session = mu.load_session(c, id)
     local key = session.key
     local text = call('HGET', key, connection)
     local instance = match(text, '"instance":"([%w%._~@|+=%-]+)"') or '-'
+    local user = match(text, '"user":"([%w%._~@|+=%-]+)"')
+    local of_user = user and whole(call('HGET', key .. ':users', user) or nil)
     mu.check_session_keys(c, session)
     mu.typed(c, 'SCARD', c.prefix .. 'leaderless')
     local closes = session.count <= 1 and not session.keep
     mu.lift(c, session)
     session.count = max(0, session.count - 1)
     call('HDEL', key, connection)
-    mu.session_event(c, session, 'member.left', ',"count":' .. int(session.count) .. ',"connection":'
-        .. encode((gsub(connection, '[^\32-\126]', '?'))) .. ',"instance":"' .. instance .. '","reason":"kicked","detail":'
-        .. DETAIL .. (closes and ',"closed":true' or ''))
+    mu.session_event(c, session, 'member.left', ',"count":' .. int(session.count)
+        .. (of_user and ',"last":' .. (of_user <= 1 and 'true' or 'false') or '') .. ',"connection":'
+        .. encode((gsub(connection, '[^\32-\126]', '?'))) .. (of_user and ',"user":"' .. user .. '"' or '')
+        .. ',"instance":"' .. instance .. '","reason":"kicked","detail":' .. DETAIL .. (closes and ',"closed":true' or ''))
     if closes then
         mu.close(c, session)
         return text
