@@ -62,6 +62,9 @@ struct mu_config {
         uint64_t window_ms;     /* brake.window 1m */
     } brake;
     struct {
+        uint64_t interval_ms; /* scrub.interval 100ms */
+    } scrub;
+    struct {
         uint64_t profile;                 /* limits.profile 4KiB, bytes */
         uint64_t sessions_per_connection; /* limits.sessions_per_connection 128 */
     } limits;

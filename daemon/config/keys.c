@@ -90,6 +90,9 @@ const struct mu_config_key mu_config_keys[] = {
     {"brake.window", MU_TYPE_DURATION, AT(brake.window_ms), .fallback = "1m", RANGE(1000, DAY),
      .comment = "The share is of the largest number of instances in this time"},
 
+    {"scrub.interval", MU_TYPE_DURATION, AT(scrub.interval_ms), .fallback = "100ms", RANGE(0, HOUR),
+     .comment = "Pause between two looks at the stored data; 0ms: none at all"},
+
     {"limits.profile", MU_TYPE_SIZE, AT(limits.profile), .fallback = "4KiB", RANGE(2, MIB),
      .comment = "Largest profile of a connection, and largest meta"},
     {"limits.sessions_per_connection", MU_TYPE_INTEGER, AT(limits.sessions_per_connection),

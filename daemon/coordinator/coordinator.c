@@ -15,6 +15,7 @@
 #include "coordinator/poll.h"
 #include "coordinator/reaper.h"
 #include "coordinator/redis_time.h"
+#include "coordinator/scrub.h"
 #include "coordinator/sweeper.h"
 #include "coordinator/tenancy.h"
 #include "coordinator/verdicts.h"
@@ -40,6 +41,7 @@ struct mu_coordinator {
     struct mu_verdicts *verdicts;
     struct mu_leadership *leadership;
     struct mu_sweeper *sweeper;
+    struct mu_scrub *scrub;
     struct mu_reaper *reaper;
     struct mu_prepared server;
     bool link_up;
@@ -65,6 +67,7 @@ static void begin_duty(struct mu_coordinator *self) {
     mu_braking_start(self->braking);
     mu_poll_start(self->poll, !self->server.cluster);
     mu_sweeper_start(self->sweeper);
+    mu_scrub_start(self->scrub);
     mu_reaper_start(self->reaper);
 }
 
@@ -78,6 +81,7 @@ static void end_duty(struct mu_coordinator *self) {
     mu_beats_stop(self->beats);
     mu_leadership_stop(self->leadership);
     mu_sweeper_stop(self->sweeper);
+    mu_scrub_stop(self->scrub);
     mu_reaper_stop(self->reaper);
     mu_detector_clear(self->detector);
 }
@@ -136,6 +140,7 @@ static void pump(struct mu_coordinator *self) {
     mu_braking_tick(self->braking, now);
     mu_leadership_tick(self->leadership, now);
     mu_sweeper_tick(self->sweeper, now);
+    mu_scrub_tick(self->scrub, now);
     mu_reaper_tick(self->reaper, now);
 }
 
@@ -223,6 +228,7 @@ static void on_undecided(void *context, const char *session, uint64_t rank) {
 static void on_evicted(struct mu_coordinator *self) {
     uint64_t now = mu_clock_boottime_ms();
     self->evicted++;
+    mu_scrub_hint(self->scrub);
     if (now >= self->evicted_at) {
         MU_LOG(self->options.log, MU_LOG_ERROR, "data.evicted", MU_INT("keys", self->evicted),
                MU_STR("message", "Redis throws away keys of this namespace to save memory: data is "
@@ -400,6 +406,7 @@ static void create_duty(struct mu_coordinator *self) {
         .on_undecided = on_undecided,
     });
     self->sweeper = mu_sweeper_create(self->fence, log);
+    self->scrub = mu_scrub_create(self->fence, log, config->scrub.interval_ms);
     self->reaper = mu_reaper_create(&(struct mu_reaper_options){
         .fence = self->fence,
         .log = log,
@@ -449,6 +456,10 @@ struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
     return self;
 }
 
+void mu_coordinator_scrub_stats(const struct mu_coordinator *self, struct mu_scrub_stats *stats) {
+    mu_scrub_stats(self->scrub, stats);
+}
+
 void mu_coordinator_stop(struct mu_coordinator *self, void (*stopped)(void *context),
                          void *context) {
     assert(self->stopped == NULL);
@@ -463,6 +474,7 @@ static void on_closed(uv_handle_t *handle) {
     void (*closed)(void *context) = self->closed;
     void *context = self->closed_context;
     mu_reaper_destroy(&self->reaper);
+    mu_scrub_destroy(&self->scrub);
     mu_sweeper_destroy(&self->sweeper);
     mu_leadership_destroy(&self->leadership);
     mu_verdicts_destroy(&self->verdicts);

@@ -5,8 +5,8 @@
  * open data         confirmed or rotated (data.h); nothing else is written before that duty polls
  * and probes (poll.h) feed the detector (detector.h), heartbeats that were heard are written
  * (beats.h), verdicts carried out (verdicts.h), leaderships moved (leadership.h), leaderless
- * sessions swept (sweeper.h), ghosts reaped (reaper.h) All writes pass the fence (fence.h), which
- * knows the epoch and the deadline.
+ * sessions swept (sweeper.h), ghosts reaped (reaper.h), everything looked at, slowly (scrub.h). All
+ * writes pass the fence (fence.h), which knows the epoch and the deadline.
  *
  * The end of a tenure - lease lost, link down - ends all of it at once; answers that come later are
  * dropped. Nothing is kept between tenures but the highest epoch and the highest time ever seen.
@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "coordinator/prepare.h"
+#include "coordinator/scrub.h"
 #include "redis/link.h"
 #include "redis/subscriber.h"
 
@@ -49,6 +50,10 @@ void mu_coordinator_subscriber_up(struct mu_coordinator *coordinator);
 void mu_coordinator_subscriber_down(struct mu_coordinator *coordinator);
 void mu_coordinator_message(struct mu_coordinator *coordinator, const char *pattern,
                             const char *channel, const char *payload, size_t length);
+
+/* What the scrub has checked and found, for metrics. */
+void mu_coordinator_scrub_stats(const struct mu_coordinator *coordinator,
+                                struct mu_scrub_stats *stats);
 
 /* Stops acting and releases the lease; `stopped` is called once, in a later turn, after at most a
  * second. */

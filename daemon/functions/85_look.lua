@@ -146,7 +146,7 @@ end
 -- ---- the report ----------------------------------------------------------------------------
 
 function look.report(c, budget)
-    return { c = c, budget = budget, looked = 0, checked = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, findings = {}, rest = {} }
+    return { c = c, budget = budget, given = budget, looked = 0, checked = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, findings = {}, rest = {} }
 end
 
 local function found(r, code, key, what, stamp)

@@ -316,6 +316,17 @@ void mu_looks_leave(struct mu_looks *self) {
     }
 }
 
+void mu_looks_put_back(struct mu_looks *self) {
+    assert(self->pending);
+    self->pending = false;
+    if (self->asked != NULL) {
+        self->asked->next = self->first;
+        self->first = self->asked;
+        self->last = self->last == NULL ? self->asked : self->last;
+        self->asked = NULL;
+    }
+}
+
 uint64_t mu_looks_checked(const struct mu_looks *self, int invariant) {
     return self->checked[invariant];
 }

@@ -70,6 +70,8 @@ enum mu_looks_step mu_looks_next(struct mu_looks *looks, uint64_t now,
 /* The answer of muster_look. False: it has another shape, and counts as skipped. */
 bool mu_looks_take(struct mu_looks *looks, uint64_t now, const char *json, size_t length);
 void mu_looks_skip(struct mu_looks *looks);
+/* The question was not sent: it comes again. */
+void mu_looks_put_back(struct mu_looks *looks);
 /* The question was the caller's own (MU_LOOKS_RECOUNT), and is done with. */
 void mu_looks_leave(struct mu_looks *looks);
 
@@ -77,7 +79,7 @@ void mu_looks_leave(struct mu_looks *looks);
 uint64_t mu_looks_checked(const struct mu_looks *looks, int invariant);
 void mu_looks_count(struct mu_looks *looks, int invariant, uint64_t number);
 uint64_t mu_looks_skipped(const struct mu_looks *looks);
-/* How many things the last answer was about. */
+/* How much of its budget the last answer used. */
 unsigned mu_looks_looked(const struct mu_looks *looks);
 
 #endif

@@ -283,9 +283,30 @@ static void test_every_code(void **state) {
     }
 }
 
+/* The table in docs/FSCK.md is this one. */
+static void test_documented(void **state) {
+    struct mt_fixture *f = *state;
+    static char text[65536];
+    char row[512];
+    FILE *file = fopen(MUSTER_SOURCE_DIR "/docs/FSCK.md", "r");
+    assert_non_null(file);
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    assert_true(length < sizeof text - 1);
+    text[length] = '\0';
+    assert_int_equal(fclose(file), 0);
+    for (size_t i = 0; i < mu_finding_count; i++) {
+        const struct mu_finding_info *info = &mu_finding_infos[i];
+        snprintf(row, sizeof row, "\n| %d | `%s` | %s | %s | %s |\n", info->invariant, info->code,
+                 info->waits ? "w" : "", info->mends ? "--repair" : "hand", info->how);
+        if (strstr(text, row) == NULL)
+            mt_fail(f->world, "docs/FSCK.md lacks the row%s", row);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code),
+        cmocka_unit_test(test_documented),
         cmocka_unit_test(test_plants),
     };
     return cmocka_run_group_tests_name("fsck_repair", tests, mt_fixture_start, mt_fixture_end);

@@ -72,6 +72,7 @@ static void defaults_are_good(void **state) {
     assert_int_equal(config.detector.dead_after_ms, 10000);
     assert_int_equal(config.detector.probe_ms, 200);
     assert_int_equal(config.detector.resume_grace_ms, 5000);
+    assert_int_equal(config.scrub.interval_ms, 100);
     assert_int_equal(config.limits.profile, 4096);
     assert_int_equal(config.limits.sessions_per_connection, 128);
     assert_int_equal(config.log.level, MU_LOG_INFO);
@@ -271,6 +272,8 @@ static void what_is_printed_is_the_table(void **state) {
                               "  min_instances: 2\n"
                               "  hold: 10s\n"
                               "  window: 1m\n"
+                              "scrub:\n"
+                              "  interval: 100ms\n"
                               "limits:\n"
                               "  profile: 4KiB\n"
                               "  sessions_per_connection: 128\n"

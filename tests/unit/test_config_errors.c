@@ -201,11 +201,11 @@ static void unknown_and_duplicate_keys(void **state) {
         {"log:\n  colour: red\n",
          "a.yaml:2:3: log.colour: unknown key; allowed here are level and format"},
         {"plugins: []\n", "a.yaml:1:1: plugins: unknown key; allowed here are namespace, "
-                          "state_dir, redis, coordinator, detector, brake, limits and log"},
+                          "state_dir, redis, coordinator, detector, brake, scrub, limits and log"},
         {"? <<\n: a\n", "a.yaml:1:3: <<: unknown key; allowed here are namespace, state_dir, "
-                        "redis, coordinator, detector, brake, limits and log"},
+                        "redis, coordinator, detector, brake, scrub, limits and log"},
         {"\"a\\nb\": 1\n", "a.yaml:1:1: a?b: unknown key; allowed here are namespace, state_dir, "
-                           "redis, coordinator, detector, brake, limits and log"},
+                           "redis, coordinator, detector, brake, scrub, limits and log"},
         {"namespace: a\nnamespace: a\n",
          "a.yaml:2:1: namespace: given twice, first in line 1; allowed is once"},
         {"log:\n  level: info\nstate_dir: /x\nlog:\n  format: json\n",
@@ -411,7 +411,7 @@ static void bad_sets_name_their_key(void **state) {
         {"redis.managed.prot=1", "--set redis.managed.prot: unknown key; did you mean 'port'?"},
         {"level=info", "--set level: unknown key here; did you mean 'level' inside 'log'?"},
         {"a.b.c=1", "--set a.b.c: unknown key; allowed here are namespace, state_dir, redis, "
-                    "coordinator, detector, brake, limits and log"},
+                    "coordinator, detector, brake, scrub, limits and log"},
         {"log.level=loud",
          "--set log.level: 'loud' is not known; allowed is debug, info, warn or error"},
         {"log.level=", "--set log.level: '' is not known; allowed is debug, info, warn or error"},
