@@ -1,0 +1,165 @@
+/* rules.c - an authenticator and authorizer for the contract: rules that stand in the token.
+ *
+ * Tokens:   instance:<id>   a backend, bound to its instance
+ *           backend         a backend, bound to none
+ *           operator        an operator
+ *           intruder        denied, with a reason
+ *           slow:<token>    the same as <token>, later
+ *           never           nobody ever decides
+ *           anything else   no opinion
+ * Rules:    operators may everything, anonymous ones nothing (no opinion); a backend may everything
+ *           but KICK, and by the session's name: "closed" nothing, "slow" everything, later,
+ * "never" nobody ever decides, "crowd" everything but lead.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "muster/plugin.h"
+
+#define LATER_MS 100
+
+struct later {
+    struct later *next;
+    struct rules *rules;
+    struct muster_handle handle;
+    struct muster_timer *timer;
+    bool authenticate;
+    char token[160];
+};
+
+struct rules {
+    struct muster_plugin *plugin;
+    const struct muster_host *host;
+    struct muster_principal
+        principal; /* of the last decision: the host copies it after we return */
+    struct later *later;
+};
+
+static enum muster_verdict judge_token(const char *token, struct muster_principal *principal,
+                                       struct muster_decision *decision) {
+    *principal = (struct muster_principal){.id = token, .kind = MUSTER_PRINCIPAL_INSTANCE};
+    if (strncmp(token, "instance:", 9) == 0) {
+        principal->instance = token + 9;
+    } else if (strcmp(token, "operator") == 0) {
+        principal->kind = MUSTER_PRINCIPAL_OPERATOR;
+    } else if (strcmp(token, "intruder") == 0) {
+        decision->reason = "intruders are not welcome";
+        return MUSTER_DENY;
+    } else if (strcmp(token, "backend") != 0) {
+        return MUSTER_DEFER;
+    }
+    decision->principal = principal;
+    return MUSTER_ALLOW;
+}
+
+static void fire(void *context) {
+    struct later *later = context;
+    struct rules *rules = later->rules;
+    struct muster_decision decision = {.verdict = MUSTER_ALLOW};
+    if (later->authenticate) {
+        decision.verdict = judge_token(later->token, &rules->principal, &decision);
+    }
+    rules->host->timer_stop(rules->plugin, &later->timer);
+    rules->host->decide(rules->plugin, later->handle, &decision);
+    struct later **link = &rules->later;
+    while (*link != later) {
+        link = &(*link)->next;
+    }
+    *link = later->next;
+    free(later);
+}
+
+static enum muster_verdict decide_later(struct rules *rules, struct muster_handle handle,
+                                        const char *token) {
+    struct later *later = calloc(1, sizeof *later);
+    if (later == NULL) {
+        abort();
+    }
+    later->rules = rules;
+    later->handle = handle;
+    later->authenticate = token != NULL;
+    if (token != NULL) {
+        strncpy(later->token, token, sizeof later->token - 1);
+    }
+    later->next = rules->later;
+    rules->later = later;
+    later->timer = rules->host->timer_start(rules->plugin, LATER_MS, 0, fire, later);
+    return MUSTER_LATER;
+}
+
+static enum muster_verdict authenticate(void *state, struct muster_handle handle,
+                                        const struct muster_credentials *credentials,
+                                        struct muster_decision *decision) {
+    struct rules *rules = state;
+    const char *token = credentials->token.data;
+    if (credentials->purpose != MUSTER_PURPOSE_CALLER || token == NULL) {
+        return MUSTER_DEFER;
+    }
+    if (strncmp(token, "slow:", 5) == 0) {
+        return decide_later(rules, handle, token + 5);
+    }
+    if (strcmp(token, "never") == 0) {
+        return MUSTER_LATER;
+    }
+    return judge_token(token, &rules->principal, decision);
+}
+
+static enum muster_verdict authorize(void *state, struct muster_handle handle,
+                                     const struct muster_principal *principal,
+                                     enum muster_action action,
+                                     const struct muster_resource *resource,
+                                     struct muster_decision *decision) {
+    const char *session = resource->session != NULL ? resource->session : "";
+    if (principal->kind == MUSTER_PRINCIPAL_OPERATOR) {
+        return MUSTER_ALLOW;
+    }
+    if (principal->kind != MUSTER_PRINCIPAL_INSTANCE) {
+        return MUSTER_DEFER;
+    }
+    if (action == MUSTER_ACTION_SESSION_KICK) {
+        decision->reason = "backends may not kick";
+        return MUSTER_DENY;
+    }
+    if (strcmp(session, "closed") == 0) {
+        decision->reason = "this session is closed";
+        return MUSTER_DENY;
+    }
+    if (strcmp(session, "crowd") == 0 && action == MUSTER_ACTION_SESSION_LEAD) {
+        return MUSTER_DENY;
+    }
+    if (strcmp(session, "slow") == 0) {
+        return decide_later(state, handle, NULL);
+    }
+    return strcmp(session, "never") == 0 ? MUSTER_LATER : MUSTER_ALLOW;
+}
+
+static enum muster_status init(struct muster_plugin *plugin, const struct muster_host *host,
+                               void **state, struct muster_complaint *complaint) {
+    struct rules *rules = calloc(1, sizeof *rules);
+    (void)complaint;
+    if (rules == NULL) {
+        abort();
+    }
+    rules->plugin = plugin;
+    rules->host = host;
+    *state = rules;
+    return MUSTER_OK;
+}
+
+static void stop(void *state) {
+    struct rules *rules = state;
+    while (rules->later != NULL) {
+        struct later *later = rules->later;
+        rules->later = later->next;
+        rules->host->timer_stop(rules->plugin, &later->timer);
+        free(later);
+    }
+    rules->host->stopped(rules->plugin);
+}
+
+static const struct muster_plugin_hooks hooks = {.init = init, .stop = stop, .close = free};
+static const struct muster_authenticator_hooks authenticator = {.authenticate = authenticate};
+static const struct muster_authorizer_hooks authorizer = {.authorize = authorize};
+
+MUSTER_PLUGIN(MUSTER_AUTHENTICATOR | MUSTER_AUTHORIZER, "contract_rules", "1", NULL, 0, &hooks,
+              NULL, &authenticator, &authorizer, NULL);
