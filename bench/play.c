@@ -11,7 +11,7 @@
 #define LEASE_MS "3600000"
 #define SETTINGS                                                                                   \
     "{\"heartbeat_ms\":1000,\"suspect_after_ms\":3000,\"resume_grace_ms\":5000,\"profile\":4096,"  \
-    "\"sessions_per_connection\":128}"
+    "\"sessions_per_connection\":128,\"grace_ms\":300000}"
 
 void mb_play_load(struct mb_pipe *pipe) {
     char *text = mu_strndup((const char *)mu_library_text, mu_library_length);

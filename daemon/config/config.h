@@ -67,6 +67,7 @@ struct mu_config {
     struct {
         uint64_t profile;                 /* limits.profile 4KiB, bytes */
         uint64_t sessions_per_connection; /* limits.sessions_per_connection 128 */
+        uint64_t grace_ms;                /* limits.grace 5m */
     } limits;
     struct {
         enum mu_log_level level;   /* log.level info */

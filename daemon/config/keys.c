@@ -97,6 +97,8 @@ const struct mu_config_key mu_config_keys[] = {
      .comment = "Largest profile of a connection, and largest meta"},
     {"limits.sessions_per_connection", MU_TYPE_INTEGER, AT(limits.sessions_per_connection),
      .fallback = "128", RANGE(1, 4096), .comment = "Most sessions that one connection is in"},
+    {"limits.grace", MU_TYPE_DURATION, AT(limits.grace_ms), .fallback = "5m", RANGE(0, DAY),
+     .comment = "How long a connection may be away, at most, before it is removed"},
 
     {"log.level", MU_TYPE_ENUM, AT(log.level), .fallback = "info", .words = level_words,
      .comment = "The least that is logged"},

@@ -9,6 +9,7 @@
 #include "coordinator/brake.h"
 #include "coordinator/braking.h"
 #include "coordinator/data.h"
+#include "coordinator/deadlines.h"
 #include "coordinator/detector.h"
 #include "coordinator/fence.h"
 #include "coordinator/leadership.h"
@@ -43,6 +44,7 @@ struct mu_coordinator {
     struct mu_sweeper *sweeper;
     struct mu_scrub *scrub;
     struct mu_reaper *reaper;
+    struct mu_deadlines *deadlines;
     struct mu_prepared server;
     bool link_up;
     bool subscriber_up;
@@ -69,6 +71,7 @@ static void begin_duty(struct mu_coordinator *self) {
     mu_sweeper_start(self->sweeper);
     mu_scrub_start(self->scrub);
     mu_reaper_start(self->reaper);
+    mu_deadlines_start(self->deadlines);
 }
 
 static void end_duty(struct mu_coordinator *self) {
@@ -83,6 +86,7 @@ static void end_duty(struct mu_coordinator *self) {
     mu_sweeper_stop(self->sweeper);
     mu_scrub_stop(self->scrub);
     mu_reaper_stop(self->reaper);
+    mu_deadlines_stop(self->deadlines);
     mu_detector_clear(self->detector);
 }
 
@@ -142,6 +146,7 @@ static void pump(struct mu_coordinator *self) {
     mu_sweeper_tick(self->sweeper, now);
     mu_scrub_tick(self->scrub, now);
     mu_reaper_tick(self->reaper, now);
+    mu_deadlines_tick(self->deadlines, now);
 }
 
 /* ---- what the parts tell ---- */
@@ -414,6 +419,7 @@ static void create_duty(struct mu_coordinator *self) {
         .context = self,
         .on_seen = on_ghost_seen,
     });
+    self->deadlines = mu_deadlines_create(self->fence, log);
 }
 
 struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
@@ -473,6 +479,7 @@ static void on_closed(uv_handle_t *handle) {
     struct mu_coordinator *self = handle->data;
     void (*closed)(void *context) = self->closed;
     void *context = self->closed_context;
+    mu_deadlines_destroy(&self->deadlines);
     mu_reaper_destroy(&self->reaper);
     mu_scrub_destroy(&self->scrub);
     mu_sweeper_destroy(&self->sweeper);

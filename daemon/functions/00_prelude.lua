@@ -6,8 +6,8 @@
 -- the first call. The files are concatenated in the order of their names; this one declares what
 -- all share, each other one is a block of its own.
 
-local VERSION = 1
-local MIN_READER = 1 -- the oldest daemon that can work with this library
+local VERSION = 2
+local MIN_READER = 2 -- the oldest daemon that can work with this library
 
 -- The limits below are part of the contract (docs/ARCHITECTURE.md), not settings.
 local ID_MAX = 128
@@ -17,22 +17,25 @@ local ELECTION_LOOKS = 500 -- candidates that one call looks at, at most
 local PRIORITY_MAX = 1023
 local RANK_STEP = 4398046511104 -- 2^42: above every seq, and 2046 of them stay below 2^53
 local BURIED_KEEP_MS = 86400000
+local TTL_MAX = 2592000000 -- 30 days
+local SECRET_MAX = 256 -- bytes
 
 local function globals()
-    return string, table, math, redis, cjson, tonumber, type, error, pcall, pairs
+    return string, table, math, redis, cjson, tonumber, type, error, pcall, pairs, unpack
 end
 
-local call, error_reply
+local call, error_reply, sha1hex
 local find, match, gsub, gmatch, sub, format
 local concat, floor, max, min
 local decode, encode
-local tonumber, type, error, pcall, pairs
+local tonumber, type, error, pcall, pairs, unpack
 
 local booted = false
 local function boot()
     local lua_string, lua_table, lua_math, lua_redis, lua_cjson
-    lua_string, lua_table, lua_math, lua_redis, lua_cjson, tonumber, type, error, pcall, pairs = globals()
-    call, error_reply = lua_redis.call, lua_redis.error_reply
+    lua_string, lua_table, lua_math, lua_redis, lua_cjson, tonumber, type, error, pcall, pairs,
+        unpack = globals()
+    call, error_reply, sha1hex = lua_redis.call, lua_redis.error_reply, lua_redis.sha1hex
     find, match, gsub, gmatch = lua_string.find, lua_string.match, lua_string.gsub, lua_string.gmatch
     sub, format = lua_string.sub, lua_string.format
     concat, floor, max, min = lua_table.concat, lua_math.floor, lua_math.max, lua_math.min

@@ -8,7 +8,9 @@ local confirmed = {}
 local settings = {} -- prefix -> the parsed settings, with the text they were parsed from
 local prefixes, prefix_count = {}, 0
 
-mu.SETTINGS = { 'heartbeat_ms', 'suspect_after_ms', 'resume_grace_ms', 'profile', 'sessions_per_connection' }
+mu.SETTINGS = {
+    'heartbeat_ms', 'suspect_after_ms', 'resume_grace_ms', 'profile', 'sessions_per_connection', 'grace_ms',
+}
 
 function mu.confirm(c, generation)
     confirmed[c.prefix] = generation

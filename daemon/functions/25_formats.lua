@@ -3,7 +3,8 @@
 local fail, check_id, int = mu.fail, mu.check_id, mu.int
 
 -- A record: connected_at/user/ttl/until/secret/resumed/s1,s2,.../profile. Ids hold neither `/` nor
--- `,`; the profile stands last and may hold anything.
+-- `,`; the profile stands last and may hold anything. `until` is the end of the grace while the
+-- connection is away, else empty; when a ttl ends is said by `deadlines` alone.
 local RECORD = '^(%d+)/([^/]*)/(%d*)/(%d*)/([^/]*)/([^/]*)/([^/]*)/(%s*{.*}%s*)$'
 
 -- nil when the text is no record.
@@ -35,16 +36,18 @@ function mu.format_record(record)
         .. '/' .. record.profile
 end
 
-function mu.new_record(now, user, profile, sessions)
+-- The record of a new connection, not stored yet. `options`: user, ttl; `secret` is a hash or nil.
+function mu.new_record(now, options, secret, profile)
     return {
         connected_at = int(now),
-        user = user,
-        ttl = '',
+        user = options.user,
+        ttl = options.ttl and int(options.ttl) or '',
         until_at = '',
-        secret = '',
+        secret = secret or '',
         resumed = '',
-        sessions = sessions,
+        sessions = {},
         profile = profile,
+        new = true,
     }
 end
 
@@ -108,29 +111,40 @@ end
 local NO_OPTIONS = {}
 mu.NO_OPTIONS = NO_OPTIONS
 local OPTION_NAMES = {
-    register = 'user',
-    join = 'priority, lead, limit',
-    enter = 'user, priority, lead, limit',
+    register = 'user, ttl, resume',
+    join = 'priority, lead, limit, exclusive',
+    enter = 'user, ttl, resume, priority, lead, limit, exclusive',
+    resume = 'user, ttl, resume',
+    configure = 'limit, keep',
 }
 
-local function check_option(name, value)
+local function check_whole(name, value, low, high)
+    if type(value) ~= 'number' or value ~= floor(value) or value < low or value > high then
+        fail('BAD_REQUEST', format("option '%s' must be a whole number from %.0f to %.0f", name, low, high))
+    end
+end
+
+local function check_option(kind, name, value)
     if name == 'user' then
         if type(value) ~= 'string' then
             fail('BAD_REQUEST', "option 'user' must be a string")
         end
         check_id(value, "option 'user'")
-    elseif name == 'lead' then
+    elseif name == 'lead' or name == 'exclusive' or name == 'keep' then
         if type(value) ~= 'boolean' then
-            fail('BAD_REQUEST', "option 'lead' must be true or false")
+            fail('BAD_REQUEST', "option '" .. name .. "' must be true or false")
         end
     elseif name == 'priority' then
-        if type(value) ~= 'number' or value ~= floor(value) or value < -PRIORITY_MAX or value > PRIORITY_MAX then
-            fail('BAD_REQUEST', "option 'priority' must be a whole number from -1023 to 1023")
+        check_whole(name, value, -PRIORITY_MAX, PRIORITY_MAX)
+    elseif name == 'ttl' then
+        check_whole(name, value, 1, TTL_MAX)
+    elseif name == 'resume' then
+        if type(value) ~= 'string' or value == '' or #value > SECRET_MAX then
+            fail('BAD_REQUEST', "option 'resume' must be a string of 1 to 256 bytes")
         end
-    elseif name == 'limit' then
-        if type(value) ~= 'number' or value ~= floor(value) or value < 1 or value > 1000000000 then
-            fail('BAD_REQUEST', "option 'limit' must be a whole number from 1 to 1000000000")
-        end
+    elseif name == 'limit' and not (kind == 'configure' and type(value) == 'userdata') then
+        -- null takes the limit of a session away
+        check_whole(name, value, 1, 1000000000)
     end
 end
 
@@ -140,7 +154,7 @@ function mu.options_argument(c, text, kind)
         return NO_OPTIONS
     end
     local allowed = OPTION_NAMES[kind]
-    local user = kind ~= 'join' and match(text, '^{"user":"([%w%._~@|+=%-]+)"}$')
+    local user = kind ~= 'join' and kind ~= 'configure' and match(text, '^{"user":"([%w%._~@|+=%-]+)"}$')
     if user then
         check_id(user, "option 'user'")
         return { user = user }
@@ -153,7 +167,7 @@ function mu.options_argument(c, text, kind)
         if not find(name, '^%a+$') or not find(', ' .. allowed .. ',', ', ' .. name .. ',', 1, true) then
             fail('BAD_REQUEST', 'unknown option ' .. mu.quote(name) .. '; allowed are ' .. allowed)
         end
-        check_option(name, value)
+        check_option(kind, name, value)
         options[name] = value
     end
     return options

@@ -62,6 +62,12 @@ function mu.ineligible_reason(c, id, incarnation)
     return call('HGET', c.prefix .. 'ghosts:' .. id .. ':' .. incarnation, '#reason') or 'instance-dead'
 end
 
+function mu.check_not_draining(known, id)
+    if known.draining then
+        fail('DRAINING', 'instance ' .. quote(id) .. ' takes no new connections')
+    end
+end
+
 -- Records and leads of an incarnation: under its instance while live, under its ghost afterwards.
 function mu.records_key(c, id, incarnation)
     if mu.is_live(c, id, incarnation) then

@@ -67,6 +67,7 @@ function mu.plan_election(c, session, leader, except, slice, from)
 end
 
 -- Carries a plan out: leads, leaderless, term and event. The session is saved by the caller.
+-- plan.anew: the leader's id is the same, but it is another connection, so another leader.
 function mu.apply_election(c, session, plan, reason)
     local previous = session.leader
     local leader = plan.chosen and plan.chosen.connection or ''
@@ -86,7 +87,7 @@ function mu.apply_election(c, session, plan, reason)
     elseif previous == '' then
         call('SREM', c.prefix .. 'leaderless', session.id)
     end
-    if leader == previous then
+    if leader == previous and not plan.anew then
         return
     end
     mu.lift(c, session)

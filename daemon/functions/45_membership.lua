@@ -6,6 +6,7 @@ local fail, int, quote = mu.fail, mu.int, mu.quote
 local function candidate(connection, instance, incarnation)
     return connection .. '/' .. instance .. '/' .. incarnation
 end
+mu.candidate = candidate
 
 -- The member `connection` of a loaded session, or nil. Damage is reported, not overlooked.
 function mu.member_of(session)
@@ -109,13 +110,41 @@ function mu.drop_from_record(c, member, session_id)
         call('HSET', key, member.connection, mu.format_record(record))
     else
         call('HDEL', key, member.connection)
+        mu.clear_deadline(c, record, member)
     end
 end
 
 -- Before the first write: the type of what drop_from_record() will write.
 function mu.check_record_key(c, member)
-    local key = mu.records_key(c, member.instance, member.incarnation)
+    local key, live = mu.records_key(c, member.instance, member.incarnation)
     mu.typed(c, 'HLEN', key)
+    if not live then
+        mu.typed(c, 'ZCARD', c.prefix .. 'deadlines')
+    end
+end
+
+-- The memberships that the record lists and that truly are `who`'s: {session, member} each, but not
+-- that of session `except` (may be nil). `loaded` (may be nil): sessions by id, shared by several
+-- connections of one call.
+function mu.own_memberships(c, record, who, except, loaded)
+    local found = {}
+    for index = 1, #record.sessions do
+        local id = record.sessions[index]
+        local session = loaded and loaded[id]
+        if session then
+            session.text = call('HGET', session.key, who.connection)
+        elseif id ~= except then
+            session = mu.load_session(c, id, who.connection)
+            if loaded then
+                loaded[id] = session
+            end
+        end
+        local member = session and mu.member_of(session)
+        if member and member.instance == who.instance and member.incarnation == who.incarnation then
+            found[#found + 1] = { session = session, member = member }
+        end
+    end
+    return found
 end
 
 -- ---- joining -------------------------------------------------------------------------------
@@ -186,6 +215,23 @@ function mu.apply_join(c, plan)
     mu.save(session, who.connection, member)
 end
 
+-- ---- who was a member before ---------------------------------------------------------------
+
+-- An away member is one no longer.
+function mu.set_present(member)
+    member.options = gsub(gsub(member.options, ',"away":true', ''), ',"rank":%d+', '')
+    member.away = false
+end
+
+-- A session without leader, of which plan.who is a candidate again (with `rank`; nil: never leads).
+function mu.lead_or_wait(c, session, plan, rank, reason)
+    if plan.eligible then
+        mu.apply_election(c, session, { chosen = plan.who, new_leads = plan.new_leads }, reason)
+    elseif rank and not plan.member.leads_never then
+        call('SADD', c.prefix .. 'leaderless', session.id)
+    end
+end
+
 -- ---- adoption ------------------------------------------------------------------------------
 
 -- The same connection of a new incarnation takes over what the dead one was: membership, rank and
@@ -229,7 +275,7 @@ function mu.apply_adoption(c, plan)
 
     local changed, away = member.profile ~= who.profile, member.away
     member.instance, member.incarnation, member.profile = who.instance, who.incarnation, who.profile
-    member.options = gsub(gsub(member.options, ',"away":true', ''), ',"rank":%d+', '')
+    mu.set_present(member)
     local text = mu.format_member(member)
     if away then
         mu.session_event(c, session, 'member.resumed', ',"connection":"' .. connection .. '","old":"' .. connection
@@ -239,10 +285,8 @@ function mu.apply_adoption(c, plan)
     end
     if plan.election then
         mu.apply_election(c, session, plan.election, plan.election_reason)
-    elseif session.leader == '' and plan.eligible then
-        mu.apply_election(c, session, {
-            chosen = { connection = connection }, new_leads = plan.new_leads,
-        }, 'eligible-again')
+    elseif session.leader == '' then
+        mu.lead_or_wait(c, session, plan, rank, away and 'resumed' or 'eligible-again')
     end
     mu.save(session, connection, text)
 end

@@ -1,4 +1,4 @@
--- START HEARTBEAT STOP
+-- START HEARTBEAT DRAIN STOP
 
 local fail, check_id, quote, int = mu.fail, mu.check_id, mu.quote, mu.int
 
@@ -61,6 +61,29 @@ mu.define('heartbeat', {
         return '{"instance":"' .. id .. '","state":"' .. known.state .. '","draining":'
             .. (known.draining and 'true' or 'false') .. ',"epoch":' .. epoch_now .. ',"generation":"'
             .. c.config.generation .. '"}'
+    end,
+})
+
+-- Its leaderships are moved by the coordinator, which sees the state and hears of the event.
+mu.define('drain', {
+    least = 3,
+    most = 3,
+    usage = 'instance incarnation on|off',
+    body = function(c, args)
+        local id, incarnation = args[1], args[2]
+        if args[3] ~= 'on' and args[3] ~= 'off' then
+            fail('BAD_REQUEST', quote(args[3]) .. ' must be on or off')
+        end
+        local drains = args[3] == 'on'
+        local known = mu.own_instance(c, id, incarnation)
+        local key = c.prefix .. 'instance:' .. id
+        local connections = call('HLEN', key .. ':connections')
+        if known.draining ~= drains then
+            call('HSET', key, 'draining', drains and '1' or '0')
+            mu.instance_event(c, drains and 'draining' or 'undrained', id, incarnation, connections)
+        end
+        return '{"instance":"' .. id .. '","draining":' .. (drains and 'true' or 'false') .. ',"connections":'
+            .. int(connections) .. '}'
     end,
 })
 

@@ -1,7 +1,6 @@
 -- REGISTER UNREGISTER UPDATE
 
 local fail, check_id, quote, int = mu.fail, mu.check_id, mu.quote, mu.int
-local load_session = mu.load_session
 
 -- The connection's record in the caller's instance {key, record or nil}, all ids checked. `fresh`:
 -- it is known already that there is none.
@@ -20,15 +19,10 @@ function mu.own_record(c, connection, instance, incarnation, fresh)
     return key, record, known
 end
 
-function mu.check_same_user(record, options, connection)
-    if options.user and options.user ~= record.user then
+-- `exactly`: no user means that there must be none.
+function mu.check_same_user(record, options, connection, exactly)
+    if options.user ~= record.user and (options.user or exactly) then
         fail('BAD_REQUEST', 'connection ' .. quote(connection) .. ' is registered with another user, or with none')
-    end
-end
-
-function mu.check_not_draining(known, instance)
-    if known.draining then
-        fail('DRAINING', 'instance ' .. quote(instance) .. ' takes no new connections')
     end
 end
 
@@ -41,29 +35,22 @@ mu.define('register', {
         local options = mu.options_argument(c, args[4], 'register')
         local profile = mu.object_argument(c, args[5], 'profile')
         local key, record, known = mu.own_record(c, connection, args[2], args[3])
-        if record then
-            mu.check_same_user(record, options, connection)
-        else
+        local who = { connection = connection, instance = args[2], incarnation = args[3] }
+        if not record then
             mu.check_not_draining(known, args[2])
-            call('HSET', key, connection,
-                mu.format_record(mu.new_record(mu.now(c), options.user, profile, {})))
+            mu.store_record(c, key, mu.new_connection(c, who, options, profile), who)
+            return '{"connection":"' .. connection .. '","registered":true}'
         end
-        return '{"connection":"' .. connection .. '","registered":' .. (record and 'false' or 'true') .. '}'
+        mu.check_same_user(record, options, connection)
+        if record.until_at ~= '' then
+            local returns = mu.plan_returns(c, record, mu.own_memberships(c, record, who))
+            mu.store_record(c, key, record, who)
+            mu.set_deadline(c, record, who)
+            mu.apply_returns(c, returns)
+        end
+        return '{"connection":"' .. connection .. '","registered":false}'
     end,
 })
-
--- The member of each session that the record lists and that truly is this connection's.
-local function own_memberships(c, record, connection, instance, incarnation)
-    local found = {}
-    for index = 1, #record.sessions do
-        local session = load_session(c, record.sessions[index], connection)
-        local member = mu.member_of(session)
-        if member and member.instance == instance and member.incarnation == incarnation then
-            found[#found + 1] = { session = session, member = member }
-        end
-    end
-    return found
-end
 
 mu.define('unregister', {
     least = 3,
@@ -76,11 +63,16 @@ mu.define('unregister', {
         if not record then
             return '{"connection":"' .. connection .. '","unregistered":false,"sessions":[]}'
         end
-        local plans = own_memberships(c, record, connection, instance, incarnation)
+        local who = { connection = connection, instance = instance, incarnation = incarnation }
+        local plans = mu.own_memberships(c, record, who)
         for index = 1, #plans do
             plans[index] = mu.plan_removal(c, plans[index].session, plans[index].member, false)
         end
+        if mu.has_deadline(record) then
+            mu.check_deadlines(c)
+        end
         call('HDEL', key, connection)
+        mu.clear_deadline(c, record, who)
         local left = {}
         for index = 1, #plans do
             local session = plans[index].session
@@ -103,7 +95,9 @@ mu.define('update', {
         if not record then
             fail('UNKNOWN_CONNECTION', 'connection ' .. quote(connection) .. ' is not registered')
         end
-        local memberships = own_memberships(c, record, connection, instance, incarnation)
+        local memberships = mu.own_memberships(c, record, {
+            connection = connection, instance = instance, incarnation = incarnation,
+        })
         if record.profile ~= profile then
             for index = 1, #memberships do
                 mu.check_session_keys(c, memberships[index].session)

@@ -31,20 +31,65 @@ local function newcomer(connection, instance, incarnation, record)
     }
 end
 
+-- What happens in the connection's other sessions, and to one that was away: plan.removals (all of
+-- them, for `exclusive`) and plan.returns. Changes the record, which the caller stores; plan.changes
+-- says whether it must.
+local function plan_others(c, session, own, who, options, record)
+    local plan = { removals = {}, returns = {}, away = record.until_at ~= '' }
+    if not plan.away and not (options.exclusive and #record.sessions > 0) then
+        return plan
+    end
+    local others = mu.own_memberships(c, record, who, session.id)
+    if options.exclusive then
+        for index = 1, #others do
+            plan.removals[index] = mu.plan_removal(c, others[index].session, others[index].member, false)
+        end
+        others = {}
+        local kept = own and { session.id } or {}
+        plan.changes = #kept ~= #record.sessions
+        record.sessions = kept
+    end
+    if plan.away then
+        if own then
+            others[#others + 1] = { session = session, member = own }
+        end
+        plan.returns = mu.plan_returns(c, record, others)
+        plan.changes = true
+    end
+    return plan
+end
+
+-- Stores the record as well.
+local function apply_others(c, plan, key, record, who)
+    mu.store_record(c, key, record, who)
+    if plan.away then
+        mu.set_deadline(c, record, who)
+    end
+    for index = 1, #plan.removals do
+        mu.apply_removal(c, plan.removals[index], 'exclusive')
+    end
+    mu.apply_returns(c, plan.returns)
+end
+
 -- What ENTER and JOIN share. `record` is the connection's (new ones are not stored yet); `member`
 -- the present holder of the id in this session, or nil.
 local function join(c, session, member, who, options, key, record)
-    if member and member.instance == who.instance and member.incarnation == who.incarnation then
-        return reply(session, who.connection, '"joined":false')
-    end
-    if member and mu.is_live(c, member.instance, member.incarnation) then
+    local own = member and member.instance == who.instance and member.incarnation == who.incarnation and member
+    if member and not own and mu.is_live(c, member.instance, member.incarnation) then
         fail('CONNECTION_TAKEN', 'connection ' .. quote(who.connection) .. ' in session ' .. quote(session.id)
             .. ' belongs to instance ' .. quote(member.instance))
+    end
+    local others = plan_others(c, session, own, who, options, record)
+    if own then
+        if others.changes then
+            apply_others(c, others, key, record, who)
+        end
+        return reply(session, who.connection, '"joined":false')
     end
     list_session(c, record, session, who.connection)
     if member and member.instance == who.instance and member.user == who.user then
         local plan = mu.plan_adoption(c, session, member, who)
-        call('HSET', key, who.connection, mu.format_record(record))
+        apply_others(c, others, key, record, who)
         mu.apply_adoption(c, plan)
         return reply(session, who.connection, '"joined":false,"adopted":true')
     end
@@ -54,7 +99,7 @@ local function join(c, session, member, who, options, key, record)
         removal = mu.plan_removal(c, session, member, false)
     end
     local plan = mu.plan_join(c, session, who, options, member)
-    call('HSET', key, who.connection, mu.format_record(record))
+    apply_others(c, others, key, record, who)
     if removal then
         mu.drop_from_record(c, member, session.id)
         mu.apply_removal(c, removal, 'superseded')
@@ -88,7 +133,8 @@ mu.define('enter', {
             if not (member and member.instance == instance) then
                 mu.check_not_draining(known, instance)
             end
-            record = mu.new_record(mu.now(c), options.user, profile, {})
+            record = mu.new_connection(c, { connection = connection, instance = instance, incarnation = incarnation },
+                options, profile)
         end
         local who = newcomer(connection, instance, incarnation, record)
         return join(c, session, member, who, options, key, record)

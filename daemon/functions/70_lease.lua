@@ -127,7 +127,9 @@ mu.define('release', {
     end,
 })
 
-local LOWEST = { heartbeat_ms = 1, suspect_after_ms = 1, resume_grace_ms = 0, profile = 2, sessions_per_connection = 1 }
+local LOWEST = {
+    heartbeat_ms = 1, suspect_after_ms = 1, resume_grace_ms = 0, profile = 2, sessions_per_connection = 1, grace_ms = 0,
+}
 
 local function check_settings(text)
     mu.check_json(text, 'settings', 4096)

@@ -135,6 +135,7 @@ end
 local function quarantine(c, ghost, connection, text)
     call('HSET', c.prefix .. 'quarantine', ghost.name .. '/' .. connection, text)
 end
+mu.quarantine = quarantine
 
 -- One record of a ghost, as far as the budget of memberships reaches. Memberships that cannot be
 -- handled are set aside, the others go on.
@@ -143,6 +144,7 @@ local function reap_record(c, ghost, connection, text, totals)
     if not record then
         quarantine(c, ghost, connection, text)
         call('HDEL', ghost.key, connection)
+        call('ZREM', c.prefix .. 'deadlines', mu.deadline_name(ghost, connection))
         totals.quarantined = totals.quarantined + 1
         return
     end
@@ -173,6 +175,9 @@ local function reap_record(c, ghost, connection, text, totals)
     end
     if #rest == 0 then
         call('HDEL', ghost.key, connection)
+        if mu.has_deadline(record) then
+            call('ZREM', c.prefix .. 'deadlines', mu.deadline_name(ghost, connection))
+        end
         totals.connections = totals.connections + 1
     elseif #rest < #sessions then
         record.sessions = rest
@@ -210,6 +215,7 @@ mu.define('reap', {
         local due = call('ZSCORE', c.prefix .. 'ghosts', name)
         ghost.reason = call('HGET', ghost.key, '#reason') or 'instance-dead'
         mu.typed(c, 'HLEN', c.prefix .. 'quarantine')
+        mu.typed(c, 'ZCARD', c.prefix .. 'deadlines')
         local cursor, early = args[3], ''
         if due and tonumber(due) > mu.now(c) then
             early = '"early":' .. int(tonumber(due) - mu.now(c)) .. ','

@@ -427,7 +427,9 @@ static void test_options(void **state) {
     struct mt_fixture *f = *state;
     static const char *const bad[] = {
         "{\"unknown\":1}",       "{\"User\":\"u\"}",       "{\"\":1}",
-        "{\"ttl\":1000}",        "{\"resume\":\"s\"}",     "{\"exclusive\":true}",
+        "{\"ttl\":0}",           "{\"resume\":\"\"}",      "{\"exclusive\":1}",
+        "{\"ttl\":\"1\"}",       "{\"resume\":1}",         "{\"exclusive\":null}",
+        "{\"ttl\":1.5}",         "{\"ttl\":2592000001}",   "{\"resume\":null}",
         "{\"user\":1}",          "{\"user\":null}",        "{\"user\":[]}",
         "{\"user\":{}}",         "{\"user\":true}",        "{\"lead\":1}",
         "{\"lead\":\"no\"}",     "{\"lead\":null}",        "{\"priority\":\"1\"}",
@@ -485,12 +487,14 @@ static void test_settings(void **state) {
     static const char *const bad[] = {
         "{}",
         "{\"heartbeat_ms\":\"1\",\"suspect_after_ms\":3000,\"resume_grace_ms\":5000,"
-        "\"profile\":4096,\"sessions_per_connection\":128}",
+        "\"profile\":4096,\"sessions_per_connection\":128,\"grace_ms\":1}",
         "{\"heartbeat_ms\":0,\"suspect_after_ms\":3000,\"resume_grace_ms\":5000,"
-        "\"profile\":4096,\"sessions_per_connection\":128}",
+        "\"profile\":4096,\"sessions_per_connection\":128,\"grace_ms\":1}",
         "{\"heartbeat_ms\":1000,\"suspect_after_ms\":3000.5,\"resume_grace_ms\":5000,"
-        "\"profile\":4096,\"sessions_per_connection\":128}",
+        "\"profile\":4096,\"sessions_per_connection\":128,\"grace_ms\":1}",
         "{\"heartbeat_ms\":1000,\"suspect_after_ms\":3000,\"resume_grace_ms\":-1,"
+        "\"profile\":4096,\"sessions_per_connection\":128,\"grace_ms\":1}",
+        "{\"heartbeat_ms\":1000,\"suspect_after_ms\":3000,\"resume_grace_ms\":5000,"
         "\"profile\":4096,\"sessions_per_connection\":128}",
     };
     nothing_happens(f, {

@@ -305,7 +305,7 @@ static void test_settings(void **state) {
     struct mt_fixture *f = fresh(state);
     mt_ok(f->redis, "confirm", f->epoch, "gen-1", "run-1",
           "{\"heartbeat_ms\":250,\"suspect_after_ms\":3000,\"resume_grace_ms\":5000,"
-          "\"profile\":16,\"sessions_per_connection\":1}");
+          "\"profile\":16,\"sessions_per_connection\":1,\"grace_ms\":1}");
     json_t *reply = mt_ok(f->redis, "start", "node-3", "c");
     assert_int_equal(mt_int(reply, "heartbeat_ms"), 250);
     mt_ok(f->redis, "enter", "room", "c1", "node-1", "a", "", "{\"1234\":567890}");

@@ -8,7 +8,7 @@
 /* The settings that mt_lead() confirms: those of a default configuration. */
 #define MT_SETTINGS                                                                                \
     "{\"heartbeat_ms\":1000,\"suspect_after_ms\":3000,\"resume_grace_ms\":5000,\"profile\":4096,"  \
-    "\"sessions_per_connection\":128}"
+    "\"sessions_per_connection\":128,\"grace_ms\":300000}"
 
 /* Loads the embedded library, replacing what is there. What was confirmed is gone after that. */
 void mt_library_load(struct mt_redis *redis);

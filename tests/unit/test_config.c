@@ -75,6 +75,7 @@ static void defaults_are_good(void **state) {
     assert_int_equal(config.scrub.interval_ms, 100);
     assert_int_equal(config.limits.profile, 4096);
     assert_int_equal(config.limits.sessions_per_connection, 128);
+    assert_int_equal(config.limits.grace_ms, 300000);
     assert_int_equal(config.log.level, MU_LOG_INFO);
     assert_int_equal(config.log.format, MU_LOG_LOGFMT);
     mu_config_deinit(&config);
@@ -111,7 +112,7 @@ static void every_type_is_read(void **state) {
          "  - 10.0.0.1:7411\n"
          "  - '[::1]:7411'\n"
          "detector: { heartbeat: 2s, suspect_after: 5m, dead_after: 1d, resume_grace: 0s }\n"
-         "limits: { profile: 512, sessions_per_connection: \"7\" }\n"
+         "limits: { profile: 512, sessions_per_connection: \"7\", grace: 1m }\n"
          "log: { level: error, format: json }\n");
     assert_string_equal(config.name_space, "a|b");
     assert_string_equal(config.state_dir, "/tmp/x y");
@@ -133,6 +134,7 @@ static void every_type_is_read(void **state) {
     assert_int_equal(config.detector.resume_grace_ms, 0);
     assert_int_equal(config.limits.profile, 512);
     assert_int_equal(config.limits.sessions_per_connection, 7);
+    assert_int_equal(config.limits.grace_ms, 60000);
     assert_int_equal(config.log.level, MU_LOG_ERROR);
     assert_int_equal(config.log.format, MU_LOG_JSON);
     mu_config_deinit(&config);
@@ -277,6 +279,7 @@ static void what_is_printed_is_the_table(void **state) {
                               "limits:\n"
                               "  profile: 4KiB\n"
                               "  sessions_per_connection: 128\n"
+                              "  grace: 5m\n"
                               "log:\n"
                               "  level: info\n"
                               "  format: logfmt\n");
