@@ -13,7 +13,7 @@
 
 local quote, int = mu.quote, mu.int
 
-local WHOLE = 256
+local WHOLE = 128
 local SAMPLES = 3 -- so many of a kind are named in one look at a session, then counted
 local FINDINGS_MAX = 512 -- in one answer; a page that has as many leaves its rest for later
 

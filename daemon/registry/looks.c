@@ -244,10 +244,8 @@ static void settle(struct mu_looks *self, uint64_t now, const json_t *findings) 
     }
 }
 
-/* The walk goes on, what is to be looked at besides comes first. */
-static bool go_on(struct mu_looks *self, uint64_t now, const json_t *answer, const char *cursor) {
+static bool take_rest(struct mu_looks *self, uint64_t now, const json_t *answer) {
     const json_t *checked = json_object_get(answer, "checked");
-    size_t top = self->depth - 1;
     size_t index = 0;
     json_t *value = NULL;
     for (int i = 1; i <= MU_INVARIANTS; i++) {
@@ -267,6 +265,19 @@ static bool go_on(struct mu_looks *self, uint64_t now, const json_t *answer, con
             return false;
         }
         push(self, kind, name);
+    }
+    return true;
+}
+
+/* The walk goes on, what is to be looked at besides comes first. */
+static bool go_on(struct mu_looks *self, uint64_t now, const json_t *answer, const char *cursor) {
+    size_t top = self->depth - 1;
+    if (!take_rest(self, now, answer)) {
+        self->skipped++;
+        while (self->depth > top) {
+            drop(self, self->depth - 1);
+        }
+        return false;
     }
     if (strcmp(cursor, "0") == 0) {
         drop(self, top);
@@ -291,10 +302,6 @@ bool mu_looks_take(struct mu_looks *self, uint64_t now, const char *json, size_t
         self->pending = false;
         self->looked = (unsigned)json_integer_value(json_object_get(answer, "looked"));
         fits = go_on(self, now, answer, cursor);
-        self->skipped += fits ? 0 : 1;
-        if (!fits) {
-            drop(self, self->depth - 1);
-        }
     }
     json_decref(answer);
     return fits;
