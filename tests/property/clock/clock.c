@@ -3,6 +3,7 @@
  * The file named by MUSTER_TEST_CLOCK holds one 64-bit integer, µs since 1970. It is mapped, so a
  * reading is one atomic load: no torn value, no system call, no allocation (libfaketime reads its
  * file inside clock_gettime(), which jemalloc calls while it allocates: Redis does not survive it).
+ * MUSTER_TEST_CLOCK_OFFSET names one instead that is added to the real time, so that time runs on.
  * Only the wall clock is replaced. Monotonic clocks run on, so timers and timeouts work.
  */
 #include <fcntl.h>
@@ -17,9 +18,14 @@
 #include <unistd.h>
 
 static const _Atomic int64_t *shared_clock;
+static bool is_offset;
 
 __attribute__((constructor)) static void map_clock(void) {
     const char *path = getenv("MUSTER_TEST_CLOCK");
+    if (path == NULL) {
+        path = getenv("MUSTER_TEST_CLOCK_OFFSET");
+        is_offset = true;
+    }
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
@@ -34,6 +40,12 @@ __attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct ti
     if (!wall || shared_clock == NULL)
         return (int)syscall(SYS_clock_gettime, id, now);
     int64_t us = atomic_load(shared_clock);
+    if (is_offset) {
+        int result = (int)syscall(SYS_clock_gettime, id, now);
+        us += (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
+        if (result != 0)
+            return result;
+    }
     now->tv_sec = us / 1000000;
     now->tv_nsec = us % 1000000 * 1000;
     return 0;
