@@ -14,9 +14,13 @@ enum command {
     MEMBERS = 8,
     WATCH = 16,
     FSCK = 32,
-    BRAKE = 64
+    BRAKE = 64,
+    CALL = 128
 };
-#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE)
+#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL)
+#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL) /* what --via can do */
+
+#define TIMEOUT_MS 5000 /* --timeout, when it is not said */
 
 enum kind { TEXT, FLAG, NUMBER, DURATION, LIST };
 
@@ -44,6 +48,10 @@ static const struct option options_table[] = {
     {"repair", FLAG, FSCK, AT(repair)},
     {"watch", DURATION, FSCK, AT(listen_ms)},
     {"patience", DURATION, FSCK, AT(patience_ms)},
+    {"via", TEXT, DOORS, AT(via)},
+    {"token", TEXT, DOORS, AT(token)},
+    {"instance", TEXT, DOORS, AT(instance)},
+    {"timeout", DURATION, DOORS, AT(timeout_ms)},
 };
 
 static const struct {
@@ -51,7 +59,7 @@ static const struct {
     enum command command;
 } commands_table[] = {
     {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS}, {"members", MEMBERS},
-    {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},
+    {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},       {"call", CALL},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -69,13 +77,18 @@ void mu_ctl_usage(FILE *out) {
           "  fsck [--repair] [--watch DURATION] [--patience DURATION] [--limit N]\n"
           "                                checks the invariants of the data, and mends them\n"
           "  brake [release]               does the brake hold, and let it go\n"
+          "  call OPERATION [ARGUMENT]...  any operation, through a door (--via); -- ends the\n"
+          "                                options\n"
           "\n"
           "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"
           "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
           "--config). A duration is 250ms, 3s, 5m or 2h.\n"
           "\n"
+          "status, instances, sessions, members and call ask the coordinator with\n"
+          "  --via pubsub [--token TOKEN|file:PATH] [--instance ID] [--timeout DURATION]\n"
+          "\n"
           "exit status: 0 fine, 1 the answer is no (a finding, unhealthy), 2 usage,\n"
-          "3 Redis cannot be reached\n",
+          "3 Redis cannot be reached, or nobody answers\n",
           out);
 }
 
@@ -174,6 +187,33 @@ static int find_command(const char *name) {
     return 0;
 }
 
+/* What holds between the options of a door. */
+static bool check_via(const struct mu_ctl_options *options, int command, struct mu_error *error) {
+    if (options->via == NULL) {
+        if (command == CALL) {
+            mu_error_set(error, MUSTER_BAD_REQUEST, "call goes through a door: add --via pubsub");
+        } else if (options->token != NULL || options->instance != NULL ||
+                   options->timeout_ms != TIMEOUT_MS) {
+            mu_error_set(error, MUSTER_BAD_REQUEST,
+                         "--token, --instance and --timeout belong to --via pubsub");
+        } else {
+            return true;
+        }
+    } else if (strcmp(options->via, "pubsub") != 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "there is no door '%s' for --via, but pubsub",
+                     options->via);
+    } else if (options->offset != 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "--offset and --via do not go together");
+    } else if (options->timeout_ms == 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "--timeout is nought");
+    } else if (command == CALL && options->argument == NULL) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "call needs the name of an operation");
+    } else {
+        return true;
+    }
+    return false;
+}
+
 /* What holds between the options. */
 static bool check(const struct mu_ctl_options *options, int command, int allowed,
                   const char *last_narrow, struct mu_error *error) {
@@ -194,15 +234,32 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
                strcmp(options->argument, "release") != 0) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "brake takes no argument but release, not '%s'",
                      options->argument);
-    } else if (command != MEMBERS && command != BRAKE && options->argument != NULL) {
+    } else if (command != MEMBERS && command != BRAKE && command != CALL &&
+               options->argument != NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
                      options->argument);
     } else if (options->brief && options->json) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "--brief and --json do not go together");
     } else {
-        return true;
+        return check_via(options, command, error);
     }
     return false;
+}
+
+static bool store_word(struct mu_ctl_options *options, const char *word, struct mu_error *error) {
+    if (options->command == NULL) {
+        options->command = word;
+    } else if (options->argument == NULL) {
+        options->argument = word;
+    } else if (strcmp(options->command, "call") == 0) {
+        options->rest =
+            mu_realloc(options->rest, (options->rest_count + 1) * sizeof *options->rest);
+        options->rest[options->rest_count++] = word;
+    } else {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "one argument too many: '%s'", word);
+        return false;
+    }
+    return true;
 }
 
 enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options *options,
@@ -212,24 +269,25 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
     memset(options, 0, sizeof *options);
     options->patience_ms = UINT64_MAX; /* the command's own default */
     options->limit = UINT64_MAX;
+    options->timeout_ms = TIMEOUT_MS;
+    bool plain = false; /* behind -- */
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
+        if (!plain && strcmp(word, "--") == 0) {
+            plain = true;
+            continue;
+        }
+        if (plain || word[0] != '-') {
+            if (!store_word(options, word, error)) {
+                return MU_CTL_PARSE_BAD;
+            }
+            continue;
+        }
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             return MU_CTL_PARSE_HELP;
         }
         if (strcmp(word, "--version") == 0) {
             return MU_CTL_PARSE_VERSION;
-        }
-        if (word[0] != '-') {
-            if (options->command == NULL) {
-                options->command = word;
-            } else if (options->argument == NULL) {
-                options->argument = word;
-            } else {
-                mu_error_set(error, MUSTER_BAD_REQUEST, "one argument too many: '%s'", word);
-                return MU_CTL_PARSE_BAD;
-            }
-            continue;
         }
         const char *name = word[1] == '-' ? word + 2 : word + 1;
         size_t length = strcspn(name, "=");
@@ -267,4 +325,6 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
 void mu_ctl_options_deinit(struct mu_ctl_options *options) {
     free(options->sessions);
     options->sessions = NULL;
+    free(options->rest);
+    options->rest = NULL;
 }

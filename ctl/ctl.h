@@ -21,7 +21,9 @@ struct mu_ctl_options {
     const char *state_dir;
     bool json;
     const char *command;
-    const char *argument;  /* members S, brake release */
+    const char *argument; /* members S, brake release, call OP */
+    const char **rest;    /* call: the arguments of the operation; the array is owned */
+    size_t rest_count;
     const char **sessions; /* watch --session, may repeat; the array is owned */
     size_t session_count;
     uint64_t count;  /* watch: ends after so many events; 0: never */
@@ -32,6 +34,10 @@ struct mu_ctl_options {
     bool repair;        /* fsck: mends what it finds */
     uint64_t listen_ms; /* fsck --watch: listens to the events that long */
     uint64_t patience_ms;
+    const char *via;      /* "pubsub": through that door; NULL: plain reads */
+    const char *token;    /* or `file:PATH`; NULL: anonymous */
+    const char *instance; /* whose inbox is answered into; NULL: see via/door.h */
+    uint64_t timeout_ms;  /* via: how long an answer is waited for */
 };
 
 struct mu_ctl {

@@ -6,6 +6,7 @@
 #include "arguments.h"
 #include "ctl.h"
 #include "reach.h"
+#include "via/door.h"
 
 static enum mu_ctl_exit run(struct mu_ctl *ctl) {
     static const struct {
@@ -16,6 +17,9 @@ static enum mu_ctl_exit run(struct mu_ctl *ctl) {
         {"members", mu_ctl_members}, {"watch", mu_ctl_watch},         {"fsck", mu_ctl_fsck},
         {"brake", mu_ctl_brake},
     };
+    if (ctl->options->via != NULL) {
+        return mu_ctl_via(ctl);
+    }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, ctl->options->command) == 0) {
             return commands[i].run(ctl);
