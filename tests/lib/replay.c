@@ -137,6 +137,23 @@ static void follow_leave(struct mt_replay *replay, const json_t *event, json_t *
         json_object_set_new(state, "leader", json_null());
 }
 
+/* One name takes the place of another, with the same user. */
+static void follow_resumption(struct mt_replay *replay, const json_t *event, json_t *state) {
+    json_t *members = json_object_get(state, "members");
+    const char *old = mt_str(event, "old");
+    const char *connection = mt_str(event, "connection");
+    const char *user = json_string_value(json_object_get(json_object_get(event, "member"), "user"));
+    json_t *before = json_incref(json_object_get(members, old));
+    if (before == NULL)
+        wrong(replay, event, state, "somebody is resumed who is no member");
+    if (strcmp(json_string_value(before), user == NULL ? "" : user) != 0)
+        wrong(replay, event, state, "who was resumed had another user");
+    json_object_del(members, old);
+    if (json_object_get(members, connection) != NULL)
+        wrong(replay, event, state, "a member resumes another");
+    json_object_set_new(members, connection, before);
+}
+
 static void follow_leader(struct mt_replay *replay, const json_t *event, json_t *state) {
     json_t *leader = json_object_get(event, "leader");
     if (!json_equal(json_object_get(event, "previous"), json_object_get(state, "leader")))
@@ -160,6 +177,8 @@ static void follow_one(struct mt_replay *replay, const json_t *event) {
         follow_leave(replay, event, state);
     else if (strcmp(name, "leader.changed") == 0)
         follow_leader(replay, event, state);
+    else if (strcmp(name, "member.resumed") == 0)
+        follow_resumption(replay, event, state);
     else if (strncmp(name, "member.", 7) != 0)
         wrong(replay, event, state, "an event of an unknown name");
     json_object_set(state, "gen", json_object_get(event, "gen"));
