@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/prepare.h"
+#include "doors.h"
 #include "redis/address.h"
 #include "redis/link.h"
 #include "redis/managed.h"
@@ -26,6 +27,9 @@ struct mu_app {
     struct mu_subscriber *subscriber;
     struct mu_preparer *preparer;
     struct mu_coordinator *coordinator;
+    struct mu_doors *doors;
+    struct mu_error failure; /* why it ends by itself; status OK: it does not */
+    bool unclean;
     bool was_ready;
     bool stopping;
 };
@@ -75,17 +79,39 @@ static void on_message(void *context, const char *pattern, const char *channel, 
                        size_t length) {
     struct mu_app *app = context;
     mu_coordinator_message(app->coordinator, pattern, channel, payload, length);
+    mu_doors_message(app->doors, pattern, channel, payload, length);
 }
 
 static void on_subscriber_up(void *context) {
     struct mu_app *app = context;
     mu_coordinator_subscriber_up(app->coordinator);
+    mu_doors_subscriber_up(app->doors);
 }
 
 static void on_subscriber_down(void *context, const struct mu_error *reason) {
     struct mu_app *app = context;
     (void)reason;
     mu_coordinator_subscriber_down(app->coordinator);
+}
+
+/* ---- doors ---- */
+
+static void on_duty(void *context, bool active) {
+    struct mu_app *app = context;
+    if (app->doors != NULL) {
+        mu_doors_coordinating(app->doors, active);
+    }
+}
+
+static uint64_t redis_ms(void *context) {
+    const struct mu_app *app = context;
+    return app->coordinator != NULL ? mu_coordinator_redis_ms(app->coordinator) : 0;
+}
+
+/* The plugins cannot do their work: neither can the daemon. */
+static void give_up(struct mu_app *app) {
+    MU_LOG(app->log, MU_LOG_ERROR, "daemon.failed", MU_STR("error", app->failure.text));
+    mu_app_stop(app);
 }
 
 /* ---- where Redis is ---- */
@@ -138,7 +164,11 @@ static void connect_to(struct mu_app *app, const struct mu_redis_address *addres
                                              .database = address->database,
                                              .context = app,
                                              .on_library_missing = on_library_missing,
+                                             .on_duty = on_duty,
                                          });
+    if (mu_doors_open(app->doors, app->link, app->subscriber, &app->failure) != MUSTER_OK) {
+        give_up(app);
+    }
 }
 
 static void on_managed_ready(void *context, const struct mu_redis_address *address) {
@@ -174,9 +204,12 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
     app->preparer = mu_preparer_create(log, on_prepared, app);
     MU_LOG(log, MU_LOG_INFO, "daemon.starting", MU_STR("version", MUSTER_VERSION),
            MU_STR("namespace", config->name_space), MU_STR("id", config->coordinator.id));
-    if (config->redis.mode == MU_REDIS_EXTERNAL) {
+    app->doors = mu_doors_create(&(struct mu_doors_options){
+        .loop = loop, .config = config, .log = log, .context = app, .redis_ms = redis_ms});
+    if (mu_doors_load(app->doors, &app->failure) != MUSTER_OK) {
+        give_up(app);
+    } else if (config->redis.mode == MU_REDIS_EXTERNAL) {
         connect_to(app, &address);
-        mu_redis_address_deinit(&address);
     } else {
         app->managed = mu_managed_create(loop, &(struct mu_managed_options){
                                                    .state_dir = config->state_dir,
@@ -189,6 +222,7 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
                                                    .on_failed = on_managed_failed,
                                                });
     }
+    mu_redis_address_deinit(&address);
     return app;
 }
 
@@ -208,19 +242,35 @@ static void close_managed(void *context) {
     mu_managed_close(&app->managed, stop, on_managed_closed, app);
 }
 
-static void close_coordinator(void *context) {
+static void on_doors_closed(void *context, bool clean) {
     struct mu_app *app = context;
-    mu_coordinator_close(&app->coordinator, close_managed, app);
+    app->unclean = !clean;
+    if (app->coordinator != NULL) {
+        mu_coordinator_close(&app->coordinator, close_managed, app);
+    } else {
+        close_managed(app);
+    }
+}
+
+static void close_doors(void *context) {
+    struct mu_app *app = context;
+    mu_doors_close(&app->doors, on_doors_closed, app);
 }
 
 static void close_link(void *context) {
     struct mu_app *app = context;
-    mu_link_close(&app->link, close_coordinator, app);
+    mu_link_close(&app->link, close_doors, app);
 }
 
 static void on_stopped(void *context) {
     struct mu_app *app = context;
     mu_subscriber_close(&app->subscriber, close_link, app);
+}
+
+/* No door is open any more; the lease may go. */
+static void on_doors_stopped(void *context) {
+    struct mu_app *app = context;
+    mu_coordinator_stop(app->coordinator, on_stopped, app);
 }
 
 void mu_app_stop(struct mu_app *app) {
@@ -230,10 +280,50 @@ void mu_app_stop(struct mu_app *app) {
     app->stopping = true;
     MU_LOG(app->log, MU_LOG_INFO, "daemon.stopping", MU_STR("id", app->config->coordinator.id));
     if (app->coordinator != NULL) {
-        mu_coordinator_stop(app->coordinator, on_stopped, app);
+        mu_doors_stop(app->doors, on_doors_stopped, app);
     } else {
-        close_managed(app);
+        close_doors(app);
     }
+}
+
+const char *mu_app_failure(const struct mu_app *app) {
+    return app->failure.status != MUSTER_OK ? app->failure.text : NULL;
+}
+
+bool mu_app_clean(const struct mu_app *app) {
+    return !app->unclean;
+}
+
+/* ---- --check ---- */
+
+static void on_checked(void *context, bool clean) {
+    bool *result = context;
+    *result = clean;
+}
+
+enum muster_status mu_app_check(const struct mu_config *config, struct mu_error *error) {
+    struct mu_redis_address address = {0};
+    uv_loop_t loop;
+    bool clean = false;
+    if (config->redis.mode == MU_REDIS_EXTERNAL) {
+        enum muster_status status = mu_redis_address_parse(config->redis.url, &address, error);
+        mu_redis_address_deinit(&address);
+        if (status != MUSTER_OK) {
+            return mu_error_prefix(error, "redis.url");
+        }
+    }
+    if (uv_loop_init(&loop) != 0) {
+        return mu_error_set(error, MUSTER_INTERNAL, "no event loop");
+    }
+    struct mu_doors *doors =
+        mu_doors_create(&(struct mu_doors_options){.loop = &loop, .config = config});
+    enum muster_status status = mu_doors_load(doors, error);
+    mu_doors_close(&doors, on_checked, &clean);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    if ((uv_loop_close(&loop) != 0 || !clean) && status == MUSTER_OK) {
+        return mu_error_set(error, MUSTER_INTERNAL, "a plugin left something open in init");
+    }
+    return status;
 }
 
 void mu_app_destroy(struct mu_app **app) {

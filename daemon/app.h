@@ -1,16 +1,18 @@
 /* app.h - the composition root: builds the daemon's parts, wires them, tears them down in reverse.
  *
- * The happy path: where Redis is (a managed server that came up, or the URL) - command link and
- * subscriber - each connection of the link prepared (run id, functions library, key events), then
- * opened - the coordinator told. The end, asked for with mu_app_stop(): lease released - subscriber
- * and link closed - coordinator closed - managed server left or stopped - `on_ended`.
+ * The happy path: plugins loaded - where Redis is (a managed server that came up, or the URL) -
+ * command link and subscriber - plugins started - each connection of the link prepared (run id,
+ * functions library, key events), then opened - the coordinator told. The end, asked for with
+ * mu_app_stop(): plugins stopped, transports first - lease released - subscriber and link closed -
+ * plugins closed - coordinator closed - managed server left or stopped - `on_ended`.
  *
- * Ways to fail: only a configuration that cannot be used ends the daemon; everything else is tried
- * again, and said.
+ * Ways to fail: only a configuration that cannot be used and a plugin that cannot be loaded or
+ * started end the daemon; everything else is tried again, and said.
  */
 #ifndef MU_APP_H
 #define MU_APP_H
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "base/error.h"
@@ -27,6 +29,15 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
                              struct mu_error *error);
 /* Begins the clean end. Idempotent. */
 void mu_app_stop(struct mu_app *app);
+/* After on_ended. Why it ended by itself: a plugin that could not be loaded or started. NULL: it
+ * was asked to. */
+const char *mu_app_failure(const struct mu_app *app);
+/* After on_ended. False: a plugin left something running; nothing may be freed any more, end the
+ * process with _exit(). */
+bool mu_app_clean(const struct mu_app *app);
+/* Whether the daemon could begin with this configuration: address, plugins, their configuration.
+ * Loads the plugins and calls their init() and close(). Blocks. */
+enum muster_status mu_app_check(const struct mu_config *config, struct mu_error *error);
 /* After on_ended. Clears the pointer. */
 void mu_app_destroy(struct mu_app **app);
 

@@ -1,6 +1,7 @@
 /* main.c - musterd: arguments, signals, exit codes - nothing else.
  *
- * Exit codes: 0 fine, 2 usage or configuration, 1 any other failure. SIGTERM and SIGINT end the
+ * Exit codes: 0 fine, 2 usage, configuration or a plugin that cannot be used, 1 any other failure,
+ * 70 a plugin blocked for ever (plugin/watch.h). SIGTERM and SIGINT end the
  * daemon cleanly; a second one ends it at once.
  */
 #include <signal.h>
@@ -14,7 +15,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/table.h"
-#include "redis/address.h"
 
 #define EXIT_USAGE 2
 #define ONE_REQUEST_MS 250 /* a terminal and a supervisor often signal both, at the same moment */
@@ -37,11 +37,15 @@ static void on_signal(uv_signal_t *handle, int number) {
     }
 }
 
+/* What a plugin left open would keep the loop turning. */
+static void on_signals_closed(uv_handle_t *handle) {
+    uv_stop(handle->loop);
+}
+
 static void on_ended(void *context) {
     struct program *program = context;
-    for (size_t i = 0; i < 2; i++) {
-        uv_close((uv_handle_t *)&program->signals[i], NULL);
-    }
+    uv_close((uv_handle_t *)&program->signals[0], NULL);
+    uv_close((uv_handle_t *)&program->signals[1], on_signals_closed);
 }
 
 static int fail(const struct mu_error *error, int code) {
@@ -71,25 +75,22 @@ static int run(const struct mu_config *config) {
             uv_signal_start(&program.signals[i], on_signal, numbers[i]);
         }
         uv_run(&loop, UV_RUN_DEFAULT);
+        if (mu_app_failure(program.app) != NULL) {
+            fprintf(stderr, "musterd: %s\n", mu_app_failure(program.app));
+            code = EXIT_USAGE;
+        }
+        if (!mu_app_clean(program.app)) {
+            /* Threads and handles of a plugin may still run: nothing is freed below them. */
+            _exit(code == EXIT_SUCCESS ? EXIT_FAILURE : code);
+        }
         mu_app_destroy(&program.app);
     }
     if (uv_loop_close(&loop) != 0) {
         fprintf(stderr, "musterd: handles were left open\n");
-        code = EXIT_FAILURE;
+        code = code == EXIT_SUCCESS ? EXIT_FAILURE : code;
     }
     mu_log_destroy(&log);
     return code;
-}
-
-/* What only the start would find out: whether redis.url can be used. */
-static enum muster_status check_address(const struct mu_config *config, struct mu_error *error) {
-    struct mu_redis_address address = {0};
-    if (config->redis.mode != MU_REDIS_EXTERNAL) {
-        return MUSTER_OK;
-    }
-    enum muster_status status = mu_redis_address_parse(config->redis.url, &address, error);
-    mu_redis_address_deinit(&address);
-    return status == MUSTER_OK ? status : mu_error_prefix(error, "redis.url");
 }
 
 static int configured(const struct mu_arguments *arguments) {
@@ -98,12 +99,12 @@ static int configured(const struct mu_arguments *arguments) {
     int code = EXIT_SUCCESS;
     if (mu_arguments_config(arguments, &config, &error) != MUSTER_OK) {
         code = fail(&error, EXIT_USAGE);
-    } else if (check_address(&config, &error) != MUSTER_OK) {
-        code = fail(&error, EXIT_USAGE);
     } else if (arguments->print_config) {
         mu_config_print(&config, stdout);
     } else if (!arguments->check) {
         code = run(&config);
+    } else if (mu_app_check(&config, &error) != MUSTER_OK) {
+        code = fail(&error, EXIT_USAGE);
     }
     mu_config_deinit(&config);
     return code;

@@ -49,8 +49,8 @@ void mu_config_init(struct mu_config *config) {
     memset(config, 0, sizeof *config);
     config->origins = mu_calloc(mu_config_key_count, sizeof *config->origins);
     for (size_t i = 0; i < mu_config_key_count; i++) {
-        /* An empty list is what zeroed storage is. */
-        if (mu_config_keys[i].type != MU_TYPE_LIST &&
+        /* An empty list, or no tree, is what zeroed storage is. */
+        if (mu_config_keys[i].type != MU_TYPE_LIST && mu_config_keys[i].type != MU_TYPE_TREE &&
             mu_value_read(config, &mu_config_keys[i], mu_config_keys[i].fallback, NULL) !=
                 MUSTER_OK) {
             abort(); /* the table contradicts itself */

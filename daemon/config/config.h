@@ -17,6 +17,9 @@
 #include "base/error.h"
 #include "base/log.h"
 
+struct muster_config; /* a tree, config/tree.h */
+
+enum mu_default_verdict { MU_DEFAULT_DENY, MU_DEFAULT_ALLOW };
 enum mu_redis_mode { MU_REDIS_MANAGED, MU_REDIS_EXTERNAL };
 
 struct mu_config {
@@ -68,7 +71,26 @@ struct mu_config {
         uint64_t profile;                 /* limits.profile 4KiB, bytes */
         uint64_t sessions_per_connection; /* limits.sessions_per_connection 128 */
         uint64_t grace_ms;                /* limits.grace 5m */
+        uint64_t requests;                /* limits.requests 100000, pending at once */
+        uint64_t request_bytes;           /* limits.request_bytes 64MiB, of all of them */
+        uint64_t argument;                /* limits.argument 64KiB */
+        uint64_t request_timeout_ms;      /* limits.request_timeout 5s */
     } limits;
+    struct {
+        char **path; /* plugins.path, directories; none: where the installation puts them */
+        size_t path_count;
+        struct muster_config *load; /* plugins.load; NULL: none. See mu_tree_check_plugins() */
+        uint64_t slow_hook_ms;      /* plugins.slow_hook 5ms */
+        uint64_t watchdog_ms;       /* plugins.watchdog 10s; 0: none */
+        uint64_t stop_timeout_ms;   /* plugins.stop_timeout 5s */
+        uint64_t work_queue;        /* plugins.work_queue 64, of each plugin */
+    } plugins;
+    struct {
+        enum mu_default_verdict fallback; /* authorization.default deny */
+        char **chain;                     /* authorization.chain, names of plugins */
+        size_t chain_count;
+        uint64_t cache_entries; /* authorization.cache_entries 10000 */
+    } authorization;
     struct {
         enum mu_log_level level;   /* log.level info */
         enum mu_log_format format; /* log.format logfmt */

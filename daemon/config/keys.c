@@ -15,11 +15,13 @@
 static const char *const mode_words[] = {"managed", "external", NULL};
 static const char *const fsync_words[] = {"everysec", "always", "no", NULL};
 static const char *const exit_words[] = {"stop", "keep", NULL};
+static const char *const verdict_words[] = {"deny", "allow", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"logfmt", "json", NULL};
 
 /* Enums are stored through an int (value.c). */
 _Static_assert(sizeof(enum mu_redis_mode) == sizeof(int), "enum size");
+_Static_assert(sizeof(enum mu_default_verdict) == sizeof(int), "enum size");
 _Static_assert(sizeof(enum mu_log_level) == sizeof(int), "enum size");
 _Static_assert(sizeof(enum mu_log_format) == sizeof(int), "enum size");
 
@@ -99,6 +101,36 @@ const struct mu_config_key mu_config_keys[] = {
      .fallback = "128", RANGE(1, 4096), .comment = "Most sessions that one connection is in"},
     {"limits.grace", MU_TYPE_DURATION, AT(limits.grace_ms), .fallback = "5m", RANGE(0, DAY),
      .comment = "How long a connection may be away, at most, before it is removed"},
+    {"limits.requests", MU_TYPE_INTEGER, AT(limits.requests), .fallback = "100000",
+     RANGE(16, 10000000), .comment = "Most requests of plugins pending at once"},
+    {"limits.request_bytes", MU_TYPE_SIZE, AT(limits.request_bytes), .fallback = "64MiB",
+     RANGE(64 * KIB, 16 * GIB), .comment = "Most bytes of all pending requests"},
+    {"limits.argument", MU_TYPE_SIZE, AT(limits.argument), .fallback = "64KiB",
+     RANGE(512, 16 * MIB), .comment = "Largest argument of a request"},
+    {"limits.request_timeout", MU_TYPE_DURATION, AT(limits.request_timeout_ms), .fallback = "5s",
+     RANGE(10, HOUR), .comment = "How long a request of a plugin may take, decisions included"},
+
+    {"plugins.path", MU_TYPE_LIST, AT(plugins.path), .single = true,
+     .count_offset = offsetof(struct mu_config, plugins.path_count), .fallback = "[]",
+     RANGE(0, 16), .comment = "Directories of plugins; none: where the installation puts them"},
+    {"plugins.load", MU_TYPE_TREE, AT(plugins.load), .fallback = "[]",
+     .comment = "The plugins, each with its own config"},
+    {"plugins.slow_hook", MU_TYPE_DURATION, AT(plugins.slow_hook_ms), .fallback = "5ms",
+     RANGE(1, HOUR), .comment = "A call into a plugin that takes longer is logged and counted"},
+    {"plugins.watchdog", MU_TYPE_DURATION, AT(plugins.watchdog_ms), .fallback = "10s",
+     RANGE(0, HOUR), .comment = "A call into a plugin that takes longer ends the daemon; 0ms: none"},
+    {"plugins.stop_timeout", MU_TYPE_DURATION, AT(plugins.stop_timeout_ms), .fallback = "5s",
+     RANGE(10, HOUR), .comment = "How long a plugin may take to stop"},
+    {"plugins.work_queue", MU_TYPE_INTEGER, AT(plugins.work_queue), .fallback = "64",
+     RANGE(1, 100000), .comment = "Most blocking calls of one plugin under way at once"},
+
+    {"authorization.default", MU_TYPE_ENUM, AT(authorization.fallback), .fallback = "deny",
+     .words = verdict_words, .comment = "What counts when no authorizer decides"},
+    {"authorization.chain", MU_TYPE_LIST, AT(authorization.chain),
+     .count_offset = offsetof(struct mu_config, authorization.chain_count), .fallback = "[]",
+     RANGE(0, 64), .comment = "Authorizers in the order in which they are asked"},
+    {"authorization.cache_entries", MU_TYPE_INTEGER, AT(authorization.cache_entries),
+     .fallback = "10000", RANGE(0, 10000000), .comment = "Most decisions that are remembered"},
 
     {"log.level", MU_TYPE_ENUM, AT(log.level), .fallback = "info", .words = level_words,
      .comment = "The least that is logged"},

@@ -17,12 +17,14 @@ enum mu_config_type {
     MU_TYPE_DURATION, /* uint64_t, ms */
     MU_TYPE_FRACTION, /* uint64_t, thousandths */
     MU_TYPE_LIST,     /* char ** and size_t, at most `most` texts */
+    MU_TYPE_TREE,     /* struct muster_config *, checked by mu_tree_check_plugins() */
 };
 
 struct mu_config_key {
     const char *name; /* dotted; keys of one section stand together */
     enum mu_config_type type;
     bool secret;          /* may be `file:`, is never repeated in an error, printed masked */
+    bool single;          /* of a list: one text may stand for a list of one */
     size_t offset;        /* in struct mu_config */
     size_t count_offset;  /* of a list */
     const char *fallback; /* the default, as the file would have it */

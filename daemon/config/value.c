@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "config/text.h"
+#include "config/tree.h"
 #include "config/units.h"
 
 static void *field(const struct mu_config *config, size_t offset) {
@@ -116,6 +117,7 @@ enum muster_status mu_value_read(struct mu_config *config, const struct mu_confi
     case MU_TYPE_FRACTION:
         return read_number(config, key, text, error);
     case MU_TYPE_LIST:
+    case MU_TYPE_TREE:
         break;
     }
     return mu_value_refuse(key, error, "is not a list");
@@ -126,7 +128,9 @@ void mu_value_clear(struct mu_config *config, const struct mu_config_key *key) {
     size_t *count;
     char **text;
 
-    if (key->type == MU_TYPE_LIST) {
+    if (key->type == MU_TYPE_TREE) {
+        mu_tree_destroy(field(config, key->offset));
+    } else if (key->type == MU_TYPE_LIST) {
         items = field(config, key->offset);
         count = field(config, key->count_offset);
         for (size_t i = 0; i < *count; i++) {
@@ -153,6 +157,14 @@ void mu_value_set_list(struct mu_config *config, const struct mu_config_key *key
     mu_value_clear(config, key);
     *items_at = items;
     *count_at = count;
+}
+
+void mu_value_set_tree(struct mu_config *config, const struct mu_config_key *key,
+                       struct muster_config *tree) {
+    struct muster_config **at = field(config, key->offset);
+
+    mu_value_clear(config, key);
+    *at = tree;
 }
 
 /* Always in double quotes, so that no text is taken for something else; `$` doubled, because
@@ -214,6 +226,7 @@ bool mu_value_print(const struct mu_config *config, const struct mu_config_key *
     size_t count;
     char **items;
     int index;
+    const struct muster_config *tree;
 
     switch (key->type) {
     case MU_TYPE_TEXT:
@@ -229,6 +242,9 @@ bool mu_value_print(const struct mu_config *config, const struct mu_config_key *
         memcpy(&items, at, sizeof items);
         memcpy(&count, field(config, key->count_offset), sizeof count);
         return print_list(out, items, count);
+    case MU_TYPE_TREE:
+        memcpy(&tree, at, sizeof tree);
+        return tree != NULL ? mu_tree_print(tree, out) : mu_buffer_append_text(out, "[]");
     case MU_TYPE_INTEGER:
     case MU_TYPE_SIZE:
     case MU_TYPE_DURATION:
@@ -270,6 +286,8 @@ bool mu_value_allowed(const struct mu_config_key *key, struct mu_buffer *out) {
     case MU_TYPE_LIST:
         return mu_buffer_printf(out, "a list of at most %llu texts, such as [a, b]",
                                 (unsigned long long)key->most);
+    case MU_TYPE_TREE:
+        return mu_buffer_append_text(out, "a list of plugins, such as [{name: a, config: {}}]");
     case MU_TYPE_INTEGER:
         break;
     case MU_TYPE_SIZE:

@@ -17,6 +17,9 @@ enum muster_status mu_value_read(struct mu_config *config, const struct mu_confi
 /* Puts a list in place; takes over `items` and its texts. */
 void mu_value_set_list(struct mu_config *config, const struct mu_config_key *key, char **items,
                        size_t count);
+/* Puts a tree in place; takes it over. */
+void mu_value_set_tree(struct mu_config *config, const struct mu_config_key *key,
+                       struct muster_config *tree);
 /* Frees what the field holds and zeroes it. */
 void mu_value_clear(struct mu_config *config, const struct mu_config_key *key);
 

@@ -9,6 +9,7 @@
 #include "config/keys.h"
 #include "config/scan.h"
 #include "config/text.h"
+#include "config/tree.h"
 #include "config/value.h"
 
 #define NAME_MAX_BYTES 256
@@ -151,12 +152,53 @@ static enum muster_status read_list(struct walk *walk, const struct mu_config_ke
     return MUSTER_OK;
 }
 
+static enum muster_status read_single(struct walk *walk, const struct mu_config_key *key,
+                                      const yaml_node_t *node) {
+    char **items = mu_calloc(1, sizeof *items);
+    enum muster_status status = read_item(walk, key, node, &items[0]);
+
+    if (status != MUSTER_OK) {
+        free(items);
+        return at_node(walk, node, key->name);
+    }
+    mu_value_set_list(walk->config, key, items, 1);
+    return MUSTER_OK;
+}
+
+static enum muster_status read_tree(struct walk *walk, const struct mu_config_key *key,
+                                    const yaml_node_t *node) {
+    struct muster_config *tree;
+
+    tree = mu_tree_read(&(struct mu_tree_source){.document = &walk->document,
+                                                 .name = walk->name,
+                                                 .directory = walk->directory,
+                                                 .key = key->name},
+                        node, walk->error);
+    if (tree == NULL) {
+        return walk->error->status;
+    }
+    if (mu_tree_check_plugins(tree, walk->error) != MUSTER_OK) {
+        mu_tree_destroy(&tree);
+        return walk->error->status;
+    }
+    mu_value_set_tree(walk->config, key, tree);
+    return MUSTER_OK;
+}
+
 static enum muster_status read_value(struct walk *walk, size_t index, const yaml_node_t *node) {
     const struct mu_config_key *key = &mu_config_keys[index];
     enum muster_status status;
 
     if (key->type == MU_TYPE_LIST && node->type == YAML_SEQUENCE_NODE) {
         status = read_list(walk, key, node);
+    } else if (key->type == MU_TYPE_LIST && key->single && node->type == YAML_SCALAR_NODE &&
+               !is_null(node)) {
+        status = read_single(walk, key, node);
+    } else if (key->type == MU_TYPE_TREE && node->type == YAML_SEQUENCE_NODE) {
+        status = read_tree(walk, key, node);
+    } else if (key->type == MU_TYPE_TREE && is_null(node)) {
+        mu_value_clear(walk->config, key); /* all its items are commented out */
+        status = MUSTER_OK;
     } else {
         if (is_null(node)) {
             status = mu_value_refuse(key, walk->error, "has no value");

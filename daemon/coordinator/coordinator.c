@@ -62,6 +62,12 @@ struct mu_coordinator {
 
 /* ---- beginning and ending ---- */
 
+static void tell_duty(struct mu_coordinator *self) {
+    if (self->options.on_duty != NULL) {
+        self->options.on_duty(self->options.context, self->on_duty);
+    }
+}
+
 static void begin_duty(struct mu_coordinator *self) {
     assert(!self->on_duty);
     self->on_duty = true;
@@ -72,6 +78,7 @@ static void begin_duty(struct mu_coordinator *self) {
     mu_scrub_start(self->scrub);
     mu_reaper_start(self->reaper);
     mu_deadlines_start(self->deadlines);
+    tell_duty(self);
 }
 
 static void end_duty(struct mu_coordinator *self) {
@@ -88,6 +95,7 @@ static void end_duty(struct mu_coordinator *self) {
     mu_reaper_stop(self->reaper);
     mu_deadlines_stop(self->deadlines);
     mu_detector_clear(self->detector);
+    tell_duty(self);
 }
 
 /* Brings tenure and duty in line with lease, link and data. */
@@ -333,6 +341,10 @@ void mu_coordinator_subscriber_up(struct mu_coordinator *self) {
 void mu_coordinator_subscriber_down(struct mu_coordinator *self) {
     self->subscriber_up = false;
     pump(self);
+}
+
+uint64_t mu_coordinator_redis_ms(const struct mu_coordinator *self) {
+    return mu_redis_time_highest(&self->time, mu_clock_boottime_ms());
 }
 
 /* ---- time ---- */

@@ -38,6 +38,8 @@ struct mu_coordinator_options {
     void *context;
     /* The functions library has gone from Redis: the connection must be prepared again. */
     void (*on_library_missing)(void *context);
+    /* It coordinates (it holds the lease and the data is confirmed), or no longer. May be NULL. */
+    void (*on_duty)(void *context, bool active);
 };
 
 struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
@@ -54,6 +56,9 @@ void mu_coordinator_message(struct mu_coordinator *coordinator, const char *patt
 /* What the scrub has checked and found, for metrics. */
 void mu_coordinator_scrub_stats(const struct mu_coordinator *coordinator,
                                 struct mu_scrub_stats *stats);
+
+/* The highest time that Redis may have reached; 0: none was ever seen. */
+uint64_t mu_coordinator_redis_ms(const struct mu_coordinator *coordinator);
 
 /* Stops acting and releases the lease; `stopped` is called once, in a later turn, after at most a
  * second. */

@@ -14,9 +14,12 @@
 #define IDLE_TIMEOUT_MS 5000
 #define NAMES_PER_COMMAND 256
 
+enum { OWN = 1, SHARED = 2 };
+
 struct name {
     char *text;
     bool pattern;
+    unsigned users; /* OWN, SHARED or both */
 };
 
 struct mu_subscriber {
@@ -67,10 +70,12 @@ static size_t find(const struct mu_subscriber *self, const char *text, bool patt
     return low;
 }
 
-static bool add(struct mu_subscriber *self, const char *text, bool pattern) {
+/* True when it was wanted by nobody before. */
+static bool add(struct mu_subscriber *self, const char *text, bool pattern, unsigned user) {
     bool found = false;
     size_t at = find(self, text, pattern, &found);
     if (found) {
+        self->names[at].users |= user;
         return false;
     }
     if (self->count == self->capacity) {
@@ -78,7 +83,7 @@ static bool add(struct mu_subscriber *self, const char *text, bool pattern) {
         self->names = mu_realloc(self->names, self->capacity * sizeof *self->names);
     }
     memmove(&self->names[at + 1], &self->names[at], (self->count - at) * sizeof *self->names);
-    self->names[at] = (struct name){mu_strdup(text), pattern};
+    self->names[at] = (struct name){mu_strdup(text), pattern, user};
     self->count++;
     return true;
 }
@@ -290,24 +295,32 @@ void mu_subscriber_set_address(struct mu_subscriber *self, const struct mu_redis
     mu_connection_set_address(self->connection, address);
 }
 
-static void want(struct mu_subscriber *self, const char *text, bool pattern) {
-    if (!self->closing && add(self, text, pattern) && mu_connection_is_up(self->connection)) {
+static void want(struct mu_subscriber *self, const char *text, bool pattern, unsigned user) {
+    if (!self->closing && add(self, text, pattern, user) && mu_connection_is_up(self->connection)) {
         issue(self, pattern ? "PSUBSCRIBE" : "SUBSCRIBE", text);
     }
 }
 
 void mu_subscriber_subscribe(struct mu_subscriber *self, const char *channel) {
-    want(self, channel, false);
+    want(self, channel, false, OWN);
 }
 
 void mu_subscriber_psubscribe(struct mu_subscriber *self, const char *pattern) {
-    want(self, pattern, true);
+    want(self, pattern, true, OWN);
 }
 
-void mu_subscriber_unsubscribe(struct mu_subscriber *self, const char *channel) {
+void mu_subscriber_share(struct mu_subscriber *self, const char *channel) {
+    want(self, channel, false, SHARED);
+}
+
+static void unwant(struct mu_subscriber *self, const char *channel, unsigned user) {
     bool found = false;
     size_t at = find(self, channel, false, &found);
     if (self->closing || !found) {
+        return;
+    }
+    self->names[at].users &= ~user;
+    if (self->names[at].users != 0) {
         return;
     }
     if (mu_connection_is_up(self->connection)) {
@@ -316,6 +329,14 @@ void mu_subscriber_unsubscribe(struct mu_subscriber *self, const char *channel) 
     free(self->names[at].text);
     self->count--;
     memmove(&self->names[at], &self->names[at + 1], (self->count - at) * sizeof *self->names);
+}
+
+void mu_subscriber_unsubscribe(struct mu_subscriber *self, const char *channel) {
+    unwant(self, channel, OWN);
+}
+
+void mu_subscriber_unshare(struct mu_subscriber *self, const char *channel) {
+    unwant(self, channel, SHARED);
 }
 
 bool mu_subscriber_is_up(const struct mu_subscriber *self) {

@@ -48,6 +48,10 @@ void mu_subscriber_set_address(struct mu_subscriber *subscriber,
 void mu_subscriber_subscribe(struct mu_subscriber *subscriber, const char *channel);
 void mu_subscriber_psubscribe(struct mu_subscriber *subscriber, const char *pattern);
 void mu_subscriber_unsubscribe(struct mu_subscriber *subscriber, const char *channel);
+/* A second user's wishes, which leave the first one's alone: the channel is unsubscribed when
+ * neither wants it. Both idempotent. */
+void mu_subscriber_share(struct mu_subscriber *subscriber, const char *channel);
+void mu_subscriber_unshare(struct mu_subscriber *subscriber, const char *channel);
 
 bool mu_subscriber_is_up(const struct mu_subscriber *subscriber);
 void mu_subscriber_close(struct mu_subscriber **subscriber, void (*closed)(void *context),

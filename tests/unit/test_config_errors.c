@@ -200,18 +200,52 @@ static void unknown_and_duplicate_keys(void **state) {
          "a.yaml:1:1: log.level: unknown key here; did you mean 'level' inside 'log'?"},
         {"log:\n  colour: red\n",
          "a.yaml:2:3: log.colour: unknown key; allowed here are level and format"},
-        {"plugins: []\n", "a.yaml:1:1: plugins: unknown key; allowed here are namespace, "
-                          "state_dir, redis, coordinator, detector, brake, scrub, limits and log"},
-        {"? <<\n: a\n", "a.yaml:1:3: <<: unknown key; allowed here are namespace, state_dir, "
-                        "redis, coordinator, detector, brake, scrub, limits and log"},
-        {"\"a\\nb\": 1\n", "a.yaml:1:1: a?b: unknown key; allowed here are namespace, state_dir, "
-                           "redis, coordinator, detector, brake, scrub, limits and log"},
+        {"add-ons: []\n", "a.yaml:1:1: add-ons: unknown key; allowed here are namespace, "
+                          "state_dir, redis, coordinator, detector, brake, scrub, limits, plugins, "
+                          "authorization and log"},
+        {"? <<\n: a\n",
+         "a.yaml:1:3: <<: unknown key; allowed here are namespace, state_dir, "
+         "redis, coordinator, detector, brake, scrub, limits, plugins, authorization and log"},
+        {"\"a\\nb\": 1\n",
+         "a.yaml:1:1: a?b: unknown key; allowed here are namespace, state_dir, "
+         "redis, coordinator, detector, brake, scrub, limits, plugins, authorization and log"},
         {"namespace: a\nnamespace: a\n",
          "a.yaml:2:1: namespace: given twice, first in line 1; allowed is once"},
         {"log:\n  level: info\nstate_dir: /x\nlog:\n  format: json\n",
          "a.yaml:4:1: log: given twice, first in line 1; allowed is once"},
         {"redis:\n  managed:\n    port: 1\n    'port': 2\n",
          "a.yaml:4:5: redis.managed.port: given twice, first in line 3; allowed is once"},
+    };
+
+    (void)state;
+    all_bad(cases, COUNT(cases));
+}
+
+static void what_is_loaded_is_checked(void **state) {
+    static const struct refused cases[] = {
+        {"plugins: {load: x}\n", "a.yaml:1:17: plugins.load: is not a list; allowed is a list of "
+                                 "plugins, such as [{name: a, config: {}}]"},
+        {"plugins: {load: {name: x}}\n",
+         "a.yaml:1:17: plugins.load: is a mapping; allowed is a list "
+         "of plugins, such as [{name: a, config: {}}]"},
+        {"plugins:\n  load:\n    - x\n",
+         "a.yaml:3:7: plugins.load: has an item that is no mapping; allowed is {name: ..., config: "
+         "{...}}"},
+        {"plugins:\n  load:\n    - config: {}\n",
+         "a.yaml:3:7: plugins.load: has an item without a name; allowed is {name: ...}"},
+        {"plugins:\n  load:\n    - {name: x, conf: {}}\n",
+         "a.yaml:3:23: plugins.load: unknown key; allowed here are name and config"},
+        {"plugins:\n  load:\n    - {name: [x]}\n",
+         "a.yaml:3:14: plugins.load: the name is no text; allowed is a name or an absolute path"},
+        {"plugins:\n  load:\n    - {name: x, config: y}\n",
+         "a.yaml:3:25: plugins.load: the config is no mapping; allowed is {key: value, ...}"},
+        {"plugins:\n  load:\n    - {name: x, config: {a: 1, a: 2}}\n",
+         "a.yaml:3:32: plugins.load: 'a' is given twice; allowed is once"},
+        {"plugins:\n  load:\n    - {name: x, config: {a: '$b'}}\n",
+         "a.yaml:3:29: plugins.load: has a '$' by itself; allowed is ${NAME} for an environment "
+         "variable, $$ for a dollar sign"},
+        {"plugins: {path: {a: b}}\n", "a.yaml:1:17: plugins.path: is a mapping; allowed is a list "
+                                      "of at most 16 texts, such as [a, b]"},
     };
 
     (void)state;
@@ -411,7 +445,7 @@ static void bad_sets_name_their_key(void **state) {
         {"redis.managed.prot=1", "--set redis.managed.prot: unknown key; did you mean 'port'?"},
         {"level=info", "--set level: unknown key here; did you mean 'level' inside 'log'?"},
         {"a.b.c=1", "--set a.b.c: unknown key; allowed here are namespace, state_dir, redis, "
-                    "coordinator, detector, brake, scrub, limits and log"},
+                    "coordinator, detector, brake, scrub, limits, plugins, authorization and log"},
         {"log.level=loud",
          "--set log.level: 'loud' is not known; allowed is debug, info, warn or error"},
         {"log.level=", "--set log.level: '' is not known; allowed is debug, info, warn or error"},
@@ -443,10 +477,15 @@ static void bad_sets_name_their_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_are_checked),         cmocka_unit_test(shapes_are_checked),
-        cmocka_unit_test(unknown_and_duplicate_keys), cmocka_unit_test(yaml_beyond_plain_values),
-        cmocka_unit_test(what_is_not_yaml),           cmocka_unit_test(hostile_sizes),
-        cmocka_unit_test(environment_is_checked),     cmocka_unit_test(relations_are_checked),
+        cmocka_unit_test(values_are_checked),
+        cmocka_unit_test(shapes_are_checked),
+        cmocka_unit_test(unknown_and_duplicate_keys),
+        cmocka_unit_test(what_is_loaded_is_checked),
+        cmocka_unit_test(yaml_beyond_plain_values),
+        cmocka_unit_test(what_is_not_yaml),
+        cmocka_unit_test(hostile_sizes),
+        cmocka_unit_test(environment_is_checked),
+        cmocka_unit_test(relations_are_checked),
         cmocka_unit_test(bad_sets_name_their_key),
     };
 

@@ -1,0 +1,58 @@
+/* events.h - from the channels of Redis to whoever in the daemon listens.
+ *
+ * The happy path: a listener subscribes to a channel - the first of a channel subscribes at Redis -
+ * a message comes in - every listener of that channel hears it - the last one to leave
+ * unsubscribes. An observer hears every event of the namespace, by pattern, once.
+ *
+ * Ways to fail: the subscriber was down (`resync`: messages may have been lost). Before Redis is
+ * known, wishes are only remembered.
+ */
+#ifndef MU_EVENTS_EVENTS_H
+#define MU_EVENTS_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "muster/types.h"
+#include "redis/subscriber.h"
+
+#define MU_LISTENERS_MAX 64
+/* Of a channel's name without the namespace. */
+#define MU_CHANNEL_MAX 400
+
+struct mu_events;
+struct mu_listener;
+
+struct mu_listener_hooks {
+    void (*message)(void *context, const struct muster_event *event);  /* may be NULL */
+    void (*observed)(void *context, const struct muster_event *event); /* not NULL: an observer */
+    void (*resync)(void *context);                                     /* may be NULL */
+};
+
+struct mu_events *mu_events_create(const char *name_space);
+/* Every listener must be gone. Clears the pointer. */
+void mu_events_destroy(struct mu_events **events);
+
+/* From now on wishes go to `subscriber` (not owned); NULL: it is about to be closed. */
+void mu_events_attach(struct mu_events *events, struct mu_subscriber *subscriber);
+/* What the subscriber tells. Messages of other patterns and channels are passed over. */
+void mu_events_message(struct mu_events *events, const char *pattern, const char *channel,
+                       const char *payload, size_t length);
+void mu_events_up(struct mu_events *events);
+
+/* NULL when there are MU_LISTENERS_MAX already. A listener may come, go, subscribe and unsubscribe
+ * from inside a hook. */
+struct mu_listener *mu_events_listen(struct mu_events *events,
+                                     const struct mu_listener_hooks *hooks, void *context);
+/* Ends all its subscriptions. Clears the pointer; NULL in it is fine. */
+void mu_events_leave(struct mu_listener **listener);
+/* Relative names. Idempotent for one listener. */
+void mu_events_subscribe(struct mu_listener *listener, const char *channel);
+void mu_events_unsubscribe(struct mu_listener *listener, const char *channel);
+size_t mu_events_channels(const struct mu_events *events);
+
+/* 1 to MU_CHANNEL_MAX bytes of what ids may have, and colons. */
+bool mu_channel_valid(const char *channel);
+
+#endif
