@@ -26,7 +26,7 @@ function mu.load_session(c, id, connection, fields)
     session.count = stored(f[4], key, '#count')
     session.anonymous = stored(f[5], key, '#anonymous')
     session.gen = f[6]
-    session.limit = f[7] and stored(f[7], key, '#limit')
+    session.limit = f[7] and stored(f[7], key, '#limit') or nil
     session.keep = f[8] == '1'
     return session
 end

@@ -130,7 +130,8 @@ mu.define('enter', {
         if record then
             mu.check_same_user(record, options, connection)
         else
-            if not (member and member.instance == instance) then
+            -- Who will be adopted is no new connection.
+            if not (member and member.instance == instance and member.user == options.user) then
                 mu.check_not_draining(known, instance)
             end
             record = mu.new_connection(c, { connection = connection, instance = instance, incarnation = incarnation },

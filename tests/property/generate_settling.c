@@ -41,8 +41,8 @@ bool pm_generate_settling(struct pm_steps *steps, struct pm_state *state) {
     }
     if (state->generation == NULL || !pm_same(state->generation, state->confirmed)) {
         struct pm_step *step =
-            state->generation == NULL
-                ? pm_steps_add(steps, 0, "rotate @epoch gen-1 0 run-1")
+            state->generation == NULL || state->must_rotate
+                ? pm_steps_add(steps, 0, "rotate @epoch gen-settling @floor run-1")
                 : pm_steps_add(steps, 0, "confirm @epoch %s run-1", state->generation);
         pm_step_argument(step, pm_settings);
         return true;
@@ -54,6 +54,14 @@ bool pm_generate_settling(struct pm_steps *steps, struct pm_state *state) {
         long long early = ghost->due > state->now ? ghost->due - state->now : 0;
         pm_steps_add(steps, early, "reap @epoch %s:%s @cursor:%s:%s 3", ghost->id,
                      ghost->incarnation, ghost->id, ghost->incarnation);
+        return true;
+    }
+    for (size_t i = 0; i < state->record_count; i++) {
+        const struct pm_record *record = &state->records[i];
+        if (record->connection == NULL || record->ends == 0 || record->ends > state->now ||
+            !pm_live(state, record->instance, record->incarnation))
+            continue;
+        pm_steps_add(steps, 0, "expire @epoch 64");
         return true;
     }
     for (size_t i = 0; i < state->session_count; i++) {

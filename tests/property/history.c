@@ -54,6 +54,12 @@ bool pm_history_follow(struct pm_history *history, const json_t *event, char *te
     return true;
 }
 
+void pm_history_close(struct pm_history *history, struct pm_state *state) {
+    for (size_t i = 0; i < history->count; i++)
+        if (pm_session(state, history->list[i].session) == NULL)
+            history->list[i].open = false;
+}
+
 /* May the leader of a session be somebody who is not eligible? Only while work is to be done. */
 static bool leader_is_fine(struct pm_state *state, struct pm_session *session, bool settled,
                            char *text, size_t size) {

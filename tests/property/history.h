@@ -20,6 +20,10 @@ struct pm_history {
 /* Follows one published event. False, and a sentence in `text`, when it breaks invariant 7. */
 bool pm_history_follow(struct pm_history *history, const json_t *event, char *text, size_t size);
 
+/* Sessions that do not exist (any more) begin anew; a kept one that is un-kept ends without event.
+ */
+void pm_history_close(struct pm_history *history, struct pm_state *state);
+
 /* The invariants of one moment, on a state that equals the real data. `settled`: the coordinator
  * has done all its work, so nothing is excused by work that is still to be done. */
 bool pm_invariants_hold(struct pm_state *state, bool settled, char *text, size_t size);

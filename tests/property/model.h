@@ -67,7 +67,8 @@ struct pm_record {
     const char *resumed; /* <instance>:<incarnation>/<connection> that it took over */
     long long connected_at;
     long long ttl;   /* 0: none */
-    long long until; /* end of ttl or grace, 0: none */
+    long long until; /* end of the grace while away, else 0 */
+    long long ends;  /* end of ttl or grace, 0: none */
     bool away;
     const char *sessions[PM_SESSIONS];
     size_t session_count;
@@ -116,6 +117,7 @@ struct pm_state {
     const char *generation;
     const char *run;
     const char *confirmed; /* generation; NULL after the library was loaded anew */
+    bool must_rotate;      /* the data may be older: no coordinator would confirm it */
     long long heartbeat_ms;
     long long suspect_after_ms;
     long long resume_grace_ms;

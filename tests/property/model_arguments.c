@@ -124,6 +124,7 @@ static bool take_option(struct pm_state *state, struct pm_outcome *outcome,
         if (!json_is_string(value))
             return false;
         options->secret = pm_keep(state, json_string_value(value));
+        return options->secret[0] != '\0' && strlen(options->secret) <= 256;
     } else if (strcmp(name, "lead") == 0) {
         options->never_leads = json_is_false(value);
         return json_is_boolean(value);
@@ -139,7 +140,7 @@ static bool take_option(struct pm_state *state, struct pm_outcome *outcome,
             return false;
         options->limit = number;
     } else if (strcmp(name, "ttl") == 0) {
-        if (!whole_number(value, 1, 86400000, &number))
+        if (!whole_number(value, 1, 2592000000, &number))
             return false;
         options->ttl = number;
     }

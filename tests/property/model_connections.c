@@ -22,7 +22,8 @@ void pm_bring_back(struct pm_state *state, struct pm_outcome *outcome, struct pm
     if (!record->away)
         return;
     record->away = false;
-    record->until = ttl_end(state, record);
+    record->until = 0;
+    record->ends = ttl_end(state, record);
     for (size_t i = 0; i < record->session_count; i++) {
         struct pm_session *session = pm_session(state, record->sessions[i]);
         struct pm_member *member = own_member(session, record);
@@ -34,7 +35,7 @@ void pm_bring_back(struct pm_state *state, struct pm_outcome *outcome, struct pm
                          json_pack("{s:s, s:s, s:o}", "connection", member->connection, "old",
                                    member->connection, "member", pm_member_json(member)));
         if (session->leader == NULL && pm_eligible(state, member))
-            pm_lead(state, outcome, session, member->connection, "eligible-again");
+            pm_lead(state, outcome, session, member->connection, "resumed");
     }
 }
 
@@ -44,7 +45,7 @@ void pm_set_up_record(struct pm_state *state, struct pm_record *record,
     record->user = options->user;
     record->ttl = options->ttl;
     record->secret = options->secret;
-    record->until = ttl_end(state, record);
+    record->ends = ttl_end(state, record);
     if (profile[0] != '\0')
         record->profile = pm_keep(state, profile);
     if (options->secret != NULL)
@@ -157,6 +158,11 @@ void pm_op_touch(struct pm_state *state, const struct pm_call *call, const struc
         return;
     json_t *unknown = json_array();
     for (size_t i = 2; i < call->count; i++) {
+        bool again = false;
+        for (size_t j = 2; j < i && !again; j++)
+            again = pm_same(call->arguments[j], call->arguments[i]);
+        if (again)
+            continue;
         struct pm_record *record =
             pm_record(state, instance->id, instance->incarnation, call->arguments[i]);
         if (record == NULL) {
@@ -165,7 +171,7 @@ void pm_op_touch(struct pm_state *state, const struct pm_call *call, const struc
         }
         touched++;
         pm_bring_back(state, outcome, record);
-        record->until = ttl_end(state, record);
+        record->ends = ttl_end(state, record);
     }
     outcome->reply = json_pack("{s:I, s:o}", "touched", touched, "unknown", unknown);
 }
@@ -188,7 +194,8 @@ void pm_op_disconnect(struct pm_state *state, const struct pm_call *call,
         return;
     if (!record->away) {
         record->away = true;
-        record->until = state->now + (grace < state->grace_limit ? grace : state->grace_limit);
+        record->until = record->ends =
+            state->now + (grace < state->grace_limit ? grace : state->grace_limit);
         for (size_t i = 0; i < record->session_count; i++) {
             struct pm_session *session = pm_session(state, record->sessions[i]);
             struct pm_member *member = own_member(session, record);

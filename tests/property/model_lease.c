@@ -111,12 +111,14 @@ static void take_settings(struct pm_state *state, struct pm_outcome *outcome,
     long long grace = setting(outcome, object, "resume_grace_ms", 0);
     long long profile = setting(outcome, object, "profile", 2);
     long long sessions = setting(outcome, object, "sessions_per_connection", 1);
+    long long away = setting(outcome, object, "grace_ms", 0);
     json_decref(object);
     if (outcome->refusals != 0)
         return;
     state->heartbeat_ms = heartbeat;
     state->suspect_after_ms = suspect;
     state->resume_grace_ms = grace;
+    state->grace_limit = away;
     state->profile_limit = profile;
     state->sessions_limit = sessions;
     state->generation = pm_keep(state, generation);
@@ -150,6 +152,7 @@ void pm_op_rotate(struct pm_state *state, const struct pm_call *call, const stru
     take_settings(state, outcome, generation, pm_argument(call, 3), pm_argument(call, 4));
     if (outcome->refusals != 0)
         return;
+    state->must_rotate = false;
     state->clock = state->clock < floor ? floor : state->clock;
     state->clock = state->clock < state->now ? state->now : state->clock;
     state->epoch = state->epoch < floor ? floor : state->epoch;

@@ -47,7 +47,8 @@ static void adopt(struct pm_state *state, struct pm_outcome *outcome, struct pm_
             pm_elect(state, outcome, session, member->connection,
                      pm_reason_of_ineligible(state, member->instance, member->incarnation));
     } else if (session->leader == NULL && pm_eligible(state, member)) {
-        pm_lead(state, outcome, session, member->connection, "eligible-again");
+        pm_lead(state, outcome, session, member->connection,
+                was_away ? "resumed" : "eligible-again");
     }
 }
 
@@ -123,9 +124,9 @@ static void join(struct pm_state *state, struct pm_outcome *outcome, enum joinin
                  const char *id, struct pm_record *record, const struct pm_options *options) {
     struct pm_session *session = pm_session(state, id);
     const char *connection = record->connection;
-    pm_bring_back(state, outcome, record);
     if (options->exclusive)
         leave_others(state, outcome, record, id);
+    pm_bring_back(state, outcome, record);
     if (kind != JOIN_REPEATED && !pm_lists(record, id))
         record->sessions[record->session_count++] = pm_keep(state, id);
     if (kind == JOIN_ADOPTS) {

@@ -5,6 +5,12 @@
 
 #include "property/model_internal.h"
 
+/* The last event is a change of leader: from whom. */
+static void previous_leader(const struct pm_outcome *outcome, const char *previous) {
+    json_object_set_new(outcome->events[outcome->event_count - 1].payload, "previous",
+                        json_string(previous));
+}
+
 /* One membership passes on. */
 static void take_over(struct pm_state *state, struct pm_outcome *outcome,
                       struct pm_session *session, struct pm_member *member,
@@ -20,13 +26,16 @@ static void take_over(struct pm_state *state, struct pm_outcome *outcome,
     pm_session_event(state, outcome, session, "member.resumed",
                      json_pack("{s:s, s:s, s:o}", "connection", member->connection, "old", old,
                                "member", pm_member_json(member)));
-    if (led && pm_eligible(state, member))
+    if (led && pm_eligible(state, member)) {
+        /* Another connection is another leader, even under the same id. */
+        session->leader = NULL;
         pm_lead(state, outcome, session, member->connection, "resumed");
-    else if (led)
+        previous_leader(outcome, old);
+    } else if (led)
         pm_elect(state, outcome, session, member->connection,
                  pm_reason_of_ineligible(state, member->instance, member->incarnation));
     else if (session->leader == NULL && pm_eligible(state, member))
-        pm_lead(state, outcome, session, member->connection, "eligible-again");
+        pm_lead(state, outcome, session, member->connection, "resumed");
 }
 
 static json_t *resume_reply(const char *connection, const char *old,
@@ -80,7 +89,7 @@ void pm_op_resume(struct pm_state *state, const struct pm_call *call, const stru
         pm_refuse(outcome, MUSTER_UNKNOWN_CONNECTION);
         return;
     }
-    if (!pm_same(from->secret, secret))
+    if (!pm_same(from->secret, secret) || secret[0] == '\0')
         pm_refuse(outcome, MUSTER_BAD_TOKEN);
     if (!pm_same(from->user, options.user))
         pm_refuse(outcome, MUSTER_BAD_REQUEST);
@@ -148,25 +157,34 @@ void pm_op_configure(struct pm_state *state, const struct pm_call *call, const s
     check_configuration(state, outcome, pm_argument(call, 1), &limit, &keep);
     pm_check_object(outcome, meta, state->profile_limit);
     struct pm_session *session = pm_session(state, id);
-    if (session == NULL && keep != 1)
+    if (session == NULL && keep < 0)
         pm_refuse(outcome, MUSTER_UNKNOWN_SESSION);
     if (outcome->refusals != 0)
         return;
-    if (session == NULL)
-        session = pm_open(state, id);
+    struct pm_session wanted = {0};
+    if (session != NULL)
+        wanted = *session;
     if (limit >= 0)
-        session->limit = limit;
+        wanted.limit = limit;
     if (keep >= 0)
-        session->keep = keep == 1;
+        wanted.keep = keep == 1;
     if (meta[0] != '\0')
-        session->meta = pm_keep(state, meta);
-    if (limit >= 0 || keep >= 0 || meta[0] != '\0')
-        pm_lift(state, session);
-    json_t *reply =
-        json_pack("{s:s, s:n, s:b}", "session", session->id, "limit", "keep", session->keep);
-    if (session->limit != 0)
-        json_object_set_new(reply, "limit", json_integer(session->limit));
-    if (session->count == 0 && !session->keep)
+        wanted.meta = pm_keep(state, meta);
+    bool stays = wanted.keep || wanted.count > 0;
+    bool changes = session == NULL || wanted.limit != session->limit ||
+                   wanted.keep != session->keep || !pm_same(wanted.meta, session->meta);
+    if (!stays && session != NULL) {
         pm_close(state, session);
-    outcome->reply = reply;
+    } else if (stays && changes) {
+        if (session == NULL)
+            session = pm_open(state, id);
+        session->limit = wanted.limit;
+        session->keep = wanted.keep;
+        session->meta = wanted.meta;
+        pm_lift(state, session);
+    }
+    outcome->reply =
+        json_pack("{s:s, s:n, s:b}", "session", id, "limit", "keep", stays && wanted.keep);
+    if (stays && wanted.limit != 0)
+        json_object_set_new(outcome->reply, "limit", json_integer(wanted.limit));
 }

@@ -261,7 +261,7 @@ static struct pm_record *due_record(struct pm_state *state, const char *session,
     struct pm_record *record = member == NULL ? NULL
                                               : pm_record(state, member->instance,
                                                           member->incarnation, member->connection);
-    bool due = record != NULL && record->until != 0 && record->until <= state->now &&
+    bool due = record != NULL && record->ends != 0 && record->ends <= state->now &&
                pm_live(state, record->instance, record->incarnation);
     return due ? record : NULL;
 }
@@ -281,11 +281,28 @@ static void end_record(struct pm_state *state, struct pm_outcome *outcome,
     }
 }
 
+/* Due entries of `deadlines` that really are left, and when the first entry of all is due. */
+static json_int_t deadlines_left(const struct pm_seen *seen, long long now, json_t **next) {
+    json_int_t left = 0;
+    long long first = -1;
+    for (size_t i = 0; i < seen->line_count; i++) {
+        const char *equals = strstr(seen->lines[i], " = ");
+        if (strncmp(seen->lines[i], "deadlines ", 10) != 0 || equals == NULL)
+            continue;
+        long long ends = strtoll(equals + 3, NULL, 10);
+        left += ends <= now;
+        first = first < 0 || ends < first ? ends : first;
+    }
+    *next = first < 0 ? json_null() : json_integer(first > now ? first - now : 0);
+    return left;
+}
+
 void pm_op_expire(struct pm_state *state, const struct pm_call *call, const struct pm_seen *seen,
                   struct pm_outcome *outcome) {
     json_int_t expired = 0;
+    json_t *next = NULL;
     pm_check_fence(state, outcome, pm_argument(call, 0));
-    pm_check_number(outcome, pm_argument(call, 1), 1, 4096);
+    long long budget = pm_check_number(outcome, pm_argument(call, 1), 1, 4096);
     if (outcome->refusals != 0)
         return;
     for (size_t i = 0; i < seen->outcome->event_count; i++) {
@@ -298,9 +315,13 @@ void pm_op_expire(struct pm_state *state, const struct pm_call *call, const stru
         end_record(state, outcome, record);
         expired++;
     }
+    size_t removed = 0;
+    for (size_t i = 0; i < outcome->event_count; i++)
+        removed += pm_same(json_string_value(json_object_get(outcome->events[i].payload, "event")),
+                           "member.left");
     for (size_t i = 0; i < state->record_count; i++) {
         struct pm_record *record = &state->records[i];
-        if (record->connection == NULL || record->until == 0 || record->until > state->now ||
+        if (record->connection == NULL || record->ends == 0 || record->ends > state->now ||
             record->session_count > 0 || !pm_live(state, record->instance, record->incarnation))
             continue;
         struct pm_view_record stands =
@@ -311,5 +332,13 @@ void pm_op_expire(struct pm_state *state, const struct pm_call *call, const stru
         pm_delete_record(state, record);
         expired++;
     }
-    outcome->reply = json_incref(seen->outcome->reply);
+    json_int_t dropped = seen_number(seen, "dropped");
+    json_int_t left = deadlines_left(seen, state->now, &next);
+    if (expired + dropped > budget)
+        illegal(seen, "expire took more than its budget", "expire");
+    if (expired + dropped == 0 && left > 0)
+        illegal(seen, "expire did nothing", "expire");
+    outcome->reply = json_pack("{s:I, s:I, s:I, s:i, s:I, s:o}", "expired", expired, "removed",
+                               (json_int_t)removed, "dropped", dropped, "damaged", 0, "left", left,
+                               "next", next);
 }

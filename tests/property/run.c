@@ -79,6 +79,7 @@ void pm_run_begin(struct pm_run *run, struct pm_stage *stage, struct pm_coverage
 }
 
 void pm_run_end(struct pm_run *run) {
+    pm_older_forget(&run->older);
     pm_texts_free(&run->texts);
 }
 
@@ -234,6 +235,24 @@ static void compare_data(struct pm_run *run, const struct pm_view *real) {
     pm_view_clear(&wanted);
 }
 
+/* A deadline may outlive the incarnation that it was for; only when all is done, none is left. */
+static void drop_stale_deadlines(struct pm_run *run, struct pm_view *view) {
+    size_t kept = 0;
+    run->stale_deadlines = 0;
+    for (size_t i = 0; i < view->count; i++) {
+        char id[140];
+        char incarnation[140];
+        if (sscanf(view->lines[i], "deadlines %139[^/]/%139[^/]/", id, incarnation) == 2 &&
+            !pm_live(&run->state, id, incarnation)) {
+            run->stale_deadlines++;
+            free(view->lines[i]);
+            continue;
+        }
+        view->lines[kept++] = view->lines[i];
+    }
+    view->count = kept;
+}
+
 static void read_view(struct pm_run *run, struct pm_view *view) {
     redisReply *reply = next_reply(run);
     if (reply->type != REDIS_REPLY_ARRAY)
@@ -277,10 +296,12 @@ static void do_call(struct pm_run *run, const struct pm_step *step) {
     }
     if (!run->failed)
         compare_events(run, model, real);
+    drop_stale_deadlines(run, &view);
     if (!run->failed)
         compare_data(run, &view);
     if (!run->failed)
         check_history(run, real);
+    pm_history_close(&run->history, &run->state);
     if (!run->failed && !pm_invariants_hold(&run->state, false, text, sizeof text))
         failed(run, "%s", text);
     if (status == MUSTER_OK)
@@ -292,16 +313,33 @@ static void do_call(struct pm_run *run, const struct pm_step *step) {
     free(model);
 }
 
-bool pm_run_step(struct pm_run *run, const struct pm_step *step) {
+static void check_settled(struct pm_run *run) {
     char text[400];
+    if (!pm_invariants_hold(&run->state, true, text, sizeof text))
+        failed(run, "%s", text);
+    if (run->stale_deadlines > 0)
+        failed(run, "invariant broken: 8: a deadline of a dead incarnation is left\n");
+}
+
+/* Time goes on while an older data set takes over: a second at least. */
+static void return_older(struct pm_run *run) {
+    set_clock(run, run->state.now + 1000);
+    if (run->older.taken)
+        pm_older_return(&run->older, run->stage->redis, &run->state);
+}
+
+bool pm_run_step(struct pm_run *run, const struct pm_step *step) {
     set_clock(run, run->state.now + step->wait_ms);
     if (strcmp(step->function, "reload") == 0) {
         mt_library_load(run->stage->redis);
         run->state.confirmed = NULL;
+    } else if (strcmp(step->function, "remember") == 0) {
+        pm_older_take(&run->older, run->stage->redis, &run->state);
+    } else if (strcmp(step->function, "return") == 0) {
+        return_older(run);
     } else if (strcmp(step->function, "settled") == 0) {
-        if (!pm_invariants_hold(&run->state, true, text, sizeof text))
-            failed(run, "%s", text);
-    } else {
+        check_settled(run);
+    } else if (!(strcmp(step->function, "confirm") == 0 && run->state.must_rotate)) {
         do_call(run, step);
     }
     run->done++;

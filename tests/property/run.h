@@ -7,6 +7,7 @@
 #include "lib/fixture.h"
 #include "property/coverage.h"
 #include "property/history.h"
+#include "property/older.h"
 #include "property/step.h"
 
 struct pm_clock; /* the redis-server's wall clock */
@@ -30,8 +31,10 @@ struct pm_run {
     struct pm_state state;
     struct pm_history history;
     struct pm_cursors cursors;
+    struct pm_older older;
     size_t events_seen;
-    size_t done; /* steps */
+    size_t done;            /* steps */
+    size_t stale_deadlines; /* of dead incarnations */
     bool failed;
     char failure[8192];
 };

@@ -108,6 +108,8 @@ static const char *resolve(const char *text, struct pm_state *state,
         number = state->lease_epoch - (text[6] == '-');
     } else if (strncmp(text, "@ahead", 6) == 0) {
         number = state->now + 10000;
+    } else if (strncmp(text, "@floor", 6) == 0) {
+        number = state->must_rotate ? state->now + 10000 : 0;
     } else if (strncmp(text, "@score", 6) == 0) {
         const struct pm_instance *instance = pm_instance(state, name);
         number = instance == NULL ? 1 : instance->score - less;

@@ -5,11 +5,13 @@
  *     @epoch @epoch-   the epoch that stands; the one before it
  *     @lease           the text of the lease that stands
  *     @ahead           the present time and ten seconds
+ *     @floor           what a coordinator rotates with: @ahead after older data returned, else 0
  *     @score:<i>  @score-:<i>   the time of an instance's last heartbeat; a ms before
  *     @term:<s>   @term-:<s>    a session's term; the one before
  *     @cursor:<name>   what the last slice for this name returned
- * A step of the function "reload" loads the library anew: nothing is confirmed after it. One of
- * "settled" calls nothing: the coordinator has done all its work, and that must show.
+ * Some steps are no calls: "reload" loads the library anew: nothing is confirmed after it.
+ * "remember" keeps a copy of all data, "return" puts it back, as a failover may. "settled": the
+ * coordinator has done all its work, and that must show.
  */
 #ifndef PM_STEP_H
 #define PM_STEP_H

@@ -113,9 +113,9 @@ static void add_instances(struct pm_view *view, struct pm_state *state) {
         if (record->connection == NULL)
             continue;
         pm_view_add_record(view, record);
-        if (record->until != 0)
+        if (record->ends != 0 && pm_live(state, record->instance, record->incarnation))
             pm_view_add(view, "deadlines %s/%s/%s = %lld", record->instance, record->incarnation,
-                        record->connection, record->until);
+                        record->connection, record->ends);
     }
 }
 
