@@ -111,8 +111,8 @@ local RECORD = '^(%d*)/([^/]*)/([^/]*)/([^/]*)/([^/]*)/([^/]*)/([^/]*)/(.*)$'
 -- The record, or nil and what is wrong with it.
 function look.record(text)
     local r = {}
-    local connected_at, ttl, sessions, profile
-    connected_at, r.user, ttl, r.until_at, r.secret, r.resumed, sessions, profile = match(text, RECORD)
+    local connected_at, ttl, until_at, _, sessions, profile
+    connected_at, r.user, ttl, until_at, _, _, sessions, profile = match(text, RECORD)
     if not connected_at then
         return nil, 'it has not its eight parts'
     end
@@ -122,9 +122,10 @@ function look.record(text)
     if r.user ~= '' and not is_id(r.user) then
         return nil, 'its user is no id'
     end
-    if (ttl ~= '' and not whole(ttl)) or (r.until_at ~= '' and not whole(r.until_at)) then
+    if (ttl ~= '' and not whole(ttl)) or (until_at ~= '' and not whole(until_at)) then
         return nil, 'its ttl or its until is no number'
     end
+    r.ttl, r.until_at = whole(ttl), whole(until_at)
     r.sessions = {}
     for session in gmatch(sessions, '[^,]+') do
         if not is_id(session) then
@@ -224,6 +225,9 @@ local function member_record(r, id, m)
     elseif record.user ~= m.user then
         found(r, 'USERS_DIFFER', key, "member '" .. m.connection .. "' has user " .. quote(m.user or '')
             .. ', its record has ' .. quote(record.user or ''))
+    elseif m.away ~= (record.until_at ~= nil) then
+        found(r, 'AWAY_DIFFERS', key, "member '" .. m.connection .. "' is " .. (m.away and 'away' or 'present')
+            .. ', its record says otherwise')
     end
 end
 

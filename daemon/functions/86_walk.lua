@@ -40,11 +40,11 @@ local function record(r, owner, connection, text)
                 .. "', of which it is no member")
         end
     end
-    if record.until_at ~= '' and owner.live then
+    if owner.live and (record.until_at or record.ttl) then
         count(r, 8)
         local entry = owner.instance .. '/' .. owner.incarnation .. '/' .. connection
         if not call('ZSCORE', c.prefix .. 'deadlines', entry) then
-            found(r, 'DEADLINE_MISSING', 'deadlines', "lacks '" .. entry .. "', whose record ends at " .. record.until_at)
+            found(r, 'DEADLINE_MISSING', 'deadlines', "lacks '" .. entry .. "', whose record has an end")
         end
     end
 end

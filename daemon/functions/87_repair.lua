@@ -226,6 +226,20 @@ local function unlist_sessions(c, name)
         call('HSET', key, connection, mu.format_record(record))
     else
         call('HDEL', key, connection)
+        mu.clear_deadline(c, record, { connection = connection, instance = owner.instance, incarnation = owner.incarnation })
+    end
+end
+
+-- Present or away, as the record says.
+local function agree_on_away(c, name)
+    local id, connection, _, owner = member_parts(c, name)
+    local record = mu.parse_record(call('HGET', c.prefix .. owner.records, connection))
+    local session = mu.load_session(c, id, connection)
+    local member = mu.member_of(session)
+    if member.away then
+        mu.apply_returns(c, mu.plan_returns(c, record, { { session = session, member = member } }))
+    else
+        mu.apply_away(c, mu.plan_away(c, session, member), record.until_at)
     end
 end
 
@@ -323,6 +337,7 @@ local MEND = {
     GEN_BAD = renumber,
     RECORD_NOT_LISTING = list_session,
     RECORD_NO_MEMBER = unlist_sessions,
+    AWAY_DIFFERS = agree_on_away,
     INSTANCE_MALFORMED = mend_instance,
     CONNECTIONS_UNLISTED = place_connections,
     GHOST_UNLISTED = list_ghost,
@@ -396,9 +411,10 @@ function MEND.MEMBER_OF_NOBODY(c, name)
 end
 
 function MEND.RECORD_MALFORMED(c, name)
-    local _, connection, key = record_parts(c, name)
+    local owner, connection, key = record_parts(c, name)
     local was = call('HGET', key, connection)
     call('HDEL', key, connection)
+    call('ZREM', c.prefix .. 'deadlines', mu.deadline_name(owner, connection))
     return was
 end
 
@@ -444,7 +460,8 @@ MEND.BURIED_ENTRY, MEND.DEADLINE_ENTRY = drop_entry, drop_entry
 function MEND.DEADLINE_MISSING(c, name)
     local owner, connection, key = record_parts(c, name)
     local record = look.record(call('HGET', key, connection))
-    call('ZADD', c.prefix .. 'deadlines', record.until_at, owner.instance .. '/' .. owner.incarnation .. '/' .. connection)
+    call('ZADD', c.prefix .. 'deadlines', int(record.until_at or mu.now(c) + record.ttl),
+        mu.deadline_name(owner, connection))
 end
 
 function MEND.INSTANCE_NO_HASH(c, id)

@@ -32,6 +32,7 @@
     X(RECORD_NOT_LISTING, 3, 0, 1, "the session goes into the record")                             \
     X(RECORD_NO_MEMBER, 3, 0, 1, "the session is taken out of the record")                         \
     X(USERS_DIFFER, 3, 0, 1, "the member leaves; its owner may ENTER again")                       \
+    X(AWAY_DIFFERS, 3, 0, 1, "the member becomes what its record says, and that is published")     \
     X(QUARANTINED, 3, 0, 0, "look at them, mend what they belong to, then HDEL them")              \
     X(INSTANCE_NO_HASH, 4, 0, 1, "it is taken out of instances; it will START again")              \
     X(INSTANCE_MALFORMED, 4, 0, 1, "what cannot be believed is set to the cautious value")         \
