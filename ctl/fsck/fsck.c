@@ -32,12 +32,11 @@ char *mu_fsck_key(const struct mu_fsck *fsck, char out[MU_KEY_BYTES], const char
 /* ---- findings ------------------------------------------------------------------------------ */
 
 static void keep(struct mu_fsck *fsck, const struct mu_finding *finding) {
-    uint64_t limit = fsck->ctl->options->limit;
     int invariant = finding->info->invariant;
     fsck->found[invariant]++;
     fsck->mended += finding->mended == MU_MEND_DONE;
     fsck->standing += finding->mended != MU_MEND_DONE;
-    if (limit != 0 && fsck->found[invariant] > limit) {
+    if (fsck->limit != 0 && fsck->found[invariant] > fsck->limit) {
         free(finding->key);
         free(finding->what);
         free(finding->note);
@@ -179,18 +178,14 @@ static void deinit(struct mu_fsck *fsck) {
 
 enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl) {
     struct mu_fsck fsck;
-    struct mu_ctl_options options = *ctl->options;
-    const struct mu_ctl_options *given = ctl->options;
+    const struct mu_ctl_options *options = ctl->options;
     uint64_t mended = 0;
     memset(&fsck, 0, sizeof fsck);
-    if (options.limit == UINT64_MAX) {
-        options.limit = LIMIT;
-    }
-    ctl->options = &options;
     fsck.ctl = ctl;
+    fsck.limit = options->limit == UINT64_MAX ? LIMIT : options->limit;
     fsck.looks = mu_looks_create(&(struct mu_looks_options){
         .again_ms = AGAIN_MS,
-        .patience_ms = options.patience_ms == UINT64_MAX ? PATIENCE_MS : options.patience_ms,
+        .patience_ms = options->patience_ms == UINT64_MAX ? PATIENCE_MS : options->patience_ms,
         .suspects_max = SUSPECTS_MAX,
         .context = &fsck,
         .on_finding = on_finding,
@@ -200,8 +195,8 @@ enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl) {
         mended = fsck.mended;
         pass(&fsck);
     } while (!ctl->lost && fsck.mended > mended && fsck.passes < PASSES_MAX);
-    if (!ctl->lost && options.listen_ms > 0) {
-        mu_fsck_stream(&fsck, options.listen_ms);
+    if (!ctl->lost && options->listen_ms > 0) {
+        mu_fsck_stream(&fsck, options->listen_ms);
     }
     enum mu_ctl_exit status = MU_CTL_UNREACHABLE;
     if (!ctl->lost) {
@@ -210,6 +205,5 @@ enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl) {
             fsck.standing > 0 || fsck.skipped > 0 || fsck.mended > mended ? MU_CTL_NO : MU_CTL_FINE;
     }
     deinit(&fsck);
-    ctl->options = given;
     return status;
 }

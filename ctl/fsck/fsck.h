@@ -33,6 +33,7 @@ struct mu_finding {
 
 struct mu_fsck {
     struct mu_ctl *ctl;
+    uint64_t limit; /* findings listed of one invariant; 0: all */
     struct mu_looks *looks;
     struct mu_finding *findings;
     size_t finding_count;

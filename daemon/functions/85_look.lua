@@ -55,7 +55,8 @@ local function is_object(text)
 end
 look.is_object = is_object
 
-local MEMBER = '^{"connection":"([^"]*)","instance":"([^"]*)","incarnation":"([^"]*)"(.-),"joined_at":(%d+)(.-),"profile":(%s*{.*}%s*)}$'
+local MEMBER = '^{"connection":"([^"]*)","instance":"([^"]*)","incarnation":"([^"]*)"(.-)'
+    .. ',"joined_at":(%d+)(.-),"profile":(%s*{.*}%s*)}$'
 
 -- The member, or nil and what is wrong with it.
 function look.member(text, connection)
@@ -82,7 +83,7 @@ function look.member(text, connection)
     if m.priority < -PRIORITY_MAX or m.priority > PRIORITY_MAX then
         return nil, 'its priority is no whole number from -1023 to 1023'
     end
-    options, rest = rest or options, nil
+    options = rest or options
     rest = match(options, '^,"lead":false(.*)$')
     m.leads_never, options = rest ~= nil, rest or options
     rest = match(options, '^,"away":true(.*)$')
@@ -147,7 +148,10 @@ end
 -- ---- the report ----------------------------------------------------------------------------
 
 function look.report(c, budget)
-    return { c = c, budget = budget, given = budget, looked = 0, checked = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, findings = {}, rest = {} }
+    return {
+        c = c, budget = budget, given = budget, looked = 0, checked = { 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+        findings = {}, rest = {},
+    }
 end
 
 local function found(r, code, key, what, stamp)

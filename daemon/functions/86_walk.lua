@@ -17,30 +17,30 @@ look.split_owner = split_owner
 
 -- ---- records and leads ---------------------------------------------------------------------
 
-local function record(r, owner, connection, text)
+local function one_record(r, owner, connection, text)
     local c, key = r.c, owner.records
     r.kind, r.name = 'record', owner.name .. '/' .. connection
-    local record, wrong = look.record(text)
+    local parsed, wrong = look.record(text)
     if not is_id(connection) then
-        record, wrong = nil, 'its field is no connection'
+        parsed, wrong = nil, 'its field is no connection'
     end
-    if not record then
+    if not parsed then
         count(r, 3)
         found(r, 'RECORD_MALFORMED', key, 'the record of ' .. quote(connection) .. ' cannot be read: ' .. wrong)
         return
     end
-    count(r, 3, #record.sessions)
+    count(r, 3, #parsed.sessions)
     local head = '{"connection":"' .. connection .. '","instance":"' .. owner.instance .. '","incarnation":"'
         .. owner.incarnation .. '"'
-    for index = 1, #record.sessions do
-        local id = record.sessions[index]
+    for index = 1, #parsed.sessions do
+        local id = parsed.sessions[index]
         local member = call('HGET', c.prefix .. 'session:' .. id, connection)
         if not member or (sub(member, 1, #head) ~= head and look.member(member, connection)) then
             found(r, 'RECORD_NO_MEMBER', key, "the record of '" .. connection .. "' lists session '" .. id
                 .. "', of which it is no member")
         end
     end
-    if owner.live and (record.until_at or record.ttl) then
+    if owner.live and (parsed.until_at or parsed.ttl) then
         count(r, 8)
         local entry = owner.instance .. '/' .. owner.incarnation .. '/' .. connection
         if not call('ZSCORE', c.prefix .. 'deadlines', entry) then
@@ -89,10 +89,11 @@ local function hash_wrong(fields)
     for _, name in pairs({ 'incarnation', 'state', 'draining', 'started_at', 'secrets', 'meta' }) do
         f[name] = nil
     end
+    local more = false
     for _ in pairs(f) do
-        return 'it has a field that means nothing'
+        more = true
     end
-    return nil
+    return more and 'it has a field that means nothing' or nil
 end
 look.hash_wrong = hash_wrong
 
@@ -171,8 +172,8 @@ end
 -- ---- single entries and keys ---------------------------------------------------------------
 
 local function is_deadline(text)
-    local instance, incarnation, connection = match(text, '^([^/]*)/([^/]*)/([^/]*)$')
-    return is_id(instance) and is_id(incarnation) and is_id(connection)
+    local id, incarnation, connection = match(text, '^([^/]*)/([^/]*)/([^/]*)$')
+    return is_id(id) and is_id(incarnation) and is_id(connection)
 end
 
 -- Sets and sorted sets of which every member is a name: what the name must be, the code when it is not.
@@ -204,6 +205,7 @@ end
 local SINGLE = {
     config = 'hash', clock = 'string', epoch = 'string', coordinator = 'string', brake = 'string', instances = 'zset',
     buried = 'zset', ghosts = 'zset', quarantine = 'hash', deadlines = 'zset', leaderless = 'set', sessions = 'zset',
+    daemons = 'hash',
 }
 local OF_SESSION = { [''] = 'hash', [':candidates'] = 'zset', [':users'] = 'hash' }
 local OF_INSTANCE = { [''] = 'hash', [':alive'] = 'string', [':connections'] = 'hash', [':leads'] = 'set' }
@@ -252,7 +254,7 @@ end
 
 -- 9, 7 and what there is once.
 local function global(r)
-    local c, prefix = r.c, r.c.prefix
+    local prefix = r.c.prefix
     r.kind, r.name = 'global', '-'
     local lease, stored, clock = call('GET', prefix .. 'coordinator'), call('GET', prefix .. 'epoch'),
         call('GET', prefix .. 'clock')
@@ -329,8 +331,8 @@ local function page(r, entries, step, kind, owner_name, each)
     end
 end
 
-local function scan(r, command, key, cursor, share)
-    local found_page = call(command, r.c.prefix .. key, cursor, 'COUNT', int(max(1, floor(r.budget / share))))
+local function scan(r, command, name, cursor, share)
+    local found_page = call(command, r.c.prefix .. name, cursor, 'COUNT', int(max(1, floor(r.budget / share))))
     return found_page[1], found_page[2]
 end
 
@@ -390,7 +392,7 @@ function WALKS.records(r, name, cursor)
     page(r, entries, 2, 'record', name, function(connection, text)
         if connection ~= '#reason' then
             local before = r.checked[3]
-            record(r, owner, connection, text)
+            one_record(r, owner, connection, text)
             r.budget = r.budget - (r.checked[3] - before)
         end
     end)
@@ -461,7 +463,7 @@ function UNITS.record(r, name)
     local owner = owner_named(r, owner_name)
     local text = connection ~= '#reason' and call('HGET', r.c.prefix .. owner.records, connection)
     if text then
-        record(r, owner, connection, text)
+        one_record(r, owner, connection, text)
     end
 end
 
