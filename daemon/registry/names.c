@@ -63,7 +63,7 @@ void mu_names_ask_instances(struct mu_read *read) {
     char key[MU_KEY_SIZE];
     /* One more than allowed, to see that there are more. */
     mu_read_send(read, mu_read_key(read, key, "instances"), "ZRANGE", "0",
-                 TEXT(MU_READ_INSTANCES_MAX), "WITHSCORES", NULL);
+                 TEXT(MU_READ_INSTANCES_MAX), "WITHSCORES");
 }
 
 void mu_names_take_instances(struct mu_read *read, struct mu_names *names, const redisReply *reply,

@@ -97,26 +97,23 @@ static void on_reply(void *context, enum muster_status status, const redisReply 
     }
 }
 
-void mu_read_send(struct mu_read *self, const char *key, const char *command, ...) {
+void mu_read_send_words(struct mu_read *self, const char *key, const char *const words[]) {
     if (mu_read_failed(self)) {
         return;
     }
-    const char *words[WORDS_MAX] = {command, key};
+    const char *all[WORDS_MAX] = {words[0], key};
     size_t count = 2;
-    va_list list;
-    va_start(list, command);
-    for (const char *word = va_arg(list, const char *); word; word = va_arg(list, const char *)) {
+    for (const char *const *word = words + 1; *word; word++) {
         if (count == WORDS_MAX) {
             abort();
         }
-        words[count++] = word;
+        all[count++] = *word;
     }
-    va_end(list);
     size_t size = strlen(key) + 1;
     struct slot *slot = mu_calloc(1, sizeof *slot + size);
     slot->read = self;
     memcpy(slot->key, key, size);
-    enum muster_status status = mu_link_command(self->link, count, words, NULL, on_reply, slot);
+    enum muster_status status = mu_link_command(self->link, count, all, NULL, on_reply, slot);
     if (status == MUSTER_OK) {
         self->pending++;
     } else {
@@ -234,7 +231,7 @@ uint64_t mu_read_number(struct mu_read *self, const redisReply *reply, const cha
 
 void mu_generation_ask(struct mu_read *self) {
     char key[MU_KEY_SIZE];
-    mu_read_send(self, mu_read_key(self, key, "config"), "HGET", "generation", NULL);
+    mu_read_send(self, mu_read_key(self, key, "config"), "HGET", "generation");
 }
 
 void mu_generation_take(struct mu_read *self, struct mu_generation *generation,
@@ -254,7 +251,7 @@ bool mu_generation_is(const struct mu_generation *generation, const redisReply *
 /* ---- pages ---- */
 
 bool mu_read_page(struct mu_read *self, size_t first, struct mu_page *page) {
-    *page = (struct mu_page){.cursor = "0", .limit = MU_READ_PAGE};
+    *page = (struct mu_page){.cursor = "0", .count = MU_READ_PAGE};
     if (self->count > first) {
         const struct muster_text *cursor = &self->arguments[first];
         size_t digits = strspn(cursor->data, "0123456789");
@@ -268,13 +265,12 @@ bool mu_read_page(struct mu_read *self, size_t first, struct mu_page *page) {
     }
     if (self->count > first + 1) {
         const struct muster_text *count = &self->arguments[first + 1];
-        if (!mu_whole_number(count->data, count->length, &page->limit) || page->limit < 1 ||
-            page->limit > MU_READ_SNAPSHOT_MAX) {
+        if (!mu_whole_number(count->data, count->length, &page->count) || page->count < 1 ||
+            page->count > MU_READ_SNAPSHOT_MAX) {
             mu_read_fail(self, MUSTER_BAD_REQUEST, "count must be a whole number from 1 to %d",
                          MU_READ_SNAPSHOT_MAX);
             return false;
         }
     }
-    snprintf(page->count, sizeof page->count, "%" PRIu64, page->limit);
     return true;
 }

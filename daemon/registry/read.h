@@ -26,6 +26,9 @@
 #define MU_READ_BATCH 500         /* what a read asks Redis about in one batch */
 #define MU_READ_INSTANCES_MAX 10000
 #define MU_READ_OUT_MAX ((size_t)64 << 20) /* bytes of one answer */
+/* What members of one reply of Redis may come to if all profiles are as large as they may be: far
+ * below what the link takes, because a larger one ends it for everybody. */
+#define MU_READ_MEMBERS_BYTES ((uint64_t)32 << 20)
 
 struct mu_read {
     struct mu_link *link;
@@ -51,10 +54,11 @@ struct mu_read {
 /* Begins a read of the operation: sets step and done, sends the first batch. */
 typedef void (*mu_read_start)(struct mu_read *read);
 
-/* Queues one command: its words, the second of which is the key. The arguments end with NULL:
- *     mu_read_send(read, key, "HGET", "generation", NULL)  is  HGET key generation */
-void mu_read_send(struct mu_read *read, const char *key, const char *command, ...)
-    __attribute__((sentinel));
+/* Queues one command; the key stands between its first word and the rest:
+ *     mu_read_send(read, key, "HGET", "generation")  is  HGET key generation */
+#define mu_read_send(read, key, ...)                                                               \
+    mu_read_send_words((read), (key), (const char *const[]){__VA_ARGS__, NULL})
+void mu_read_send_words(struct mu_read *read, const char *key, const char *const words[]);
 /* Key of the namespace from a format, as mu_key(). */
 #define mu_read_key(read, out, ...) mu_key((out), (read)->name_space, __VA_ARGS__)
 
@@ -90,8 +94,7 @@ const char *mu_read_text(const redisReply *reply);
 struct mu_page {
     bool asked; /* a cursor was given */
     char cursor[24];
-    char count[24];
-    uint64_t limit; /* count as a number */
+    uint64_t count;
 };
 /* False, and the read failed with BAD_REQUEST, when they cannot be used. */
 bool mu_read_page(struct mu_read *read, size_t first, struct mu_page *page);

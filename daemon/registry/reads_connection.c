@@ -114,9 +114,9 @@ static void ask_record(struct mu_read *self) {
     self->done = nothing_more;
     mu_read_key(self, key, "instance:%s", search->instance);
     mu_read_key(self, records, "instance:%s:connections", search->instance);
-    mu_read_send(self, key, "HGET", "incarnation", NULL);
-    mu_read_send(self, records, "HGET", self->arguments[0].data, NULL);
-    mu_read_send(self, key, "HGET", "incarnation", NULL);
+    mu_read_send(self, key, "HGET", "incarnation");
+    mu_read_send(self, records, "HGET", self->arguments[0].data);
+    mu_read_send(self, key, "HGET", "incarnation");
 }
 
 /* ---- the search ---- */
@@ -134,7 +134,7 @@ static void search_step(struct mu_read *self, const redisReply *reply, const cha
 static void ask_whether(struct mu_read *self, const char *id) {
     char key[MU_KEY_SIZE];
     mu_read_send(self, mu_read_key(self, key, "instance:%s:connections", id), "HEXISTS",
-                 self->arguments[0].data, NULL);
+                 self->arguments[0].data);
 }
 
 static void next_batch(struct mu_read *self) {

@@ -39,10 +39,10 @@ static void nothing_more(struct mu_read *self) {
 
 static void ask_instance(struct mu_read *self, const char *id) {
     char key[MU_KEY_SIZE];
-    mu_read_send(self, mu_read_key(self, key, "instance:%s:connections", id), "HLEN", NULL);
-    mu_read_send(self, mu_read_key(self, key, "instance:%s:leads", id), "SCARD", NULL);
+    mu_read_send(self, mu_read_key(self, key, "instance:%s:connections", id), "HLEN");
+    mu_read_send(self, mu_read_key(self, key, "instance:%s:leads", id), "SCARD");
     mu_read_send(self, mu_read_key(self, key, "instance:%s", id), "HMGET", "incarnation", "state",
-                 "draining", "started_at", "meta", NULL);
+                 "draining", "started_at", "meta");
 }
 
 static void put_instance(struct mu_read *self, const char *id, uint64_t heartbeat,
@@ -103,7 +103,7 @@ void mu_read_instance(struct mu_read *self) {
     self->free_state = free_instances;
     self->step = instance_step;
     self->done = nothing_more;
-    mu_read_send(self, mu_read_key(self, key, "instances"), "ZSCORE", id, NULL);
+    mu_read_send(self, mu_read_key(self, key, "instances"), "ZSCORE", id);
     ask_instance(self, id);
 }
 

@@ -1,13 +1,15 @@
 /* reads_members.c - MEMBERS and USERS: who is in a session.
  *
- * Without a cursor: HLEN, and then, up to MU_READ_SNAPSHOT_MAX members, one HGETALL, which is a
- * consistent snapshot. A larger session is answered as its first page, with a cursor to go on from:
- * one HGETALL of it would hold up everybody. (HSCAN from 0 to the end would be a snapshot in one
- * round trip, too, but costs Redis twice the time of HGETALL.)
+ * First the length of the hash, and the largest profile that is allowed: together they say how
+ * much may come at once. Without a cursor, and with up to MU_READ_SNAPSHOT_MAX members: one
+ * HGETALL, which is a consistent snapshot. A larger session is answered as its first page, with a
+ * cursor to go on from: one HGETALL of it would hold up everybody. (HSCAN from 0 to the end would
+ * be a snapshot in one round trip, too, but costs Redis twice the time of HGETALL.)
  *
- * With a cursor: the session's own fields and then an HSCAN, in one batch. The fields come first,
- * so their seq is not above what the page shows: whoever reads pages goes on from the seq of the
- * first one. A member that stays is seen at least once, maybe twice.
+ * A page: the session's own fields and then an HSCAN, in one batch. The fields come first, so their
+ * seq is not above what the page shows: whoever reads pages goes on from the seq of the first one.
+ * A member that stays is seen at least once, maybe twice. A page holds about as many as were asked
+ * for, fewer where profiles may be large.
  *
  * The leader is the stored one: it belongs to the `gen` beside it, as in a plain HGETALL.
  *
@@ -23,10 +25,16 @@
 /* The session's own fields, #seq to #keep: HLEN counts them, too. */
 #define OWN_FIELDS 9
 
+/* Of a member beside its profile: four ids, numbers, names. */
+#define MEMBER_BYTES 1024
+#define PROFILE_BYTES ((uint64_t)1 << 20) /* no setting allows more */
+
 struct members {
     struct mu_generation generation;
     struct mu_page page;
     bool users;
+    uint64_t most;   /* members in one answer */
+    uint64_t length; /* of the hash */
     bool exists;
     uint64_t seq, term, count, anonymous;
     char gen[MU_ID_SIZE];
@@ -209,55 +217,58 @@ static void whole_step(struct mu_read *self, const redisReply *reply, const char
 
 static void page_step(struct mu_read *self, const redisReply *reply, const char *key) {
     static const char *const names[] = {"#seq", "#leader", "#term", "#count", "#anonymous", "#gen"};
-    struct members *members = self->state;
     if (self->index == 0) {
-        mu_generation_take(self, &members->generation, reply, key);
-    } else if (self->index == 1) {
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             take_own_field(self, names[i], mu_read_at(reply, i), key);
         }
-    } else {
-        const char *cursor = mu_read_text(mu_read_at(reply, 0));
-        if (!cursor || cursor[strspn(cursor, "0123456789")] != '\0') {
-            mu_read_damaged(self, key, "gave no cursor");
-            return;
-        }
-        answer(self, mu_read_at(reply, 1), cursor, key);
+        return;
     }
+    const char *cursor = mu_read_text(mu_read_at(reply, 0));
+    if (!cursor || cursor[strspn(cursor, "0123456789")] != '\0') {
+        mu_read_damaged(self, key, "gave no cursor");
+        return;
+    }
+    answer(self, mu_read_at(reply, 1), cursor, key);
 }
 
 static void ask_page(struct mu_read *self) {
     const struct members *members = self->state;
-    char key[MU_KEY_SIZE];
+    uint64_t most = members->page.count < members->most ? members->page.count : members->most;
+    char key[MU_KEY_SIZE], count[24];
+    snprintf(count, sizeof count, "%" PRIu64, most);
     self->step = page_step;
-    self->done = nothing_more;
-    mu_generation_ask(self);
     session_key(self, key);
-    mu_read_send(self, key, "HMGET", "#seq", "#leader", "#term", "#count", "#anonymous", "#gen",
-                 NULL);
-    mu_read_send(self, key, "HSCAN", members->page.cursor, "COUNT", members->page.count, NULL);
+    mu_read_send(self, key, "HMGET", "#seq", "#leader", "#term", "#count", "#anonymous", "#gen");
+    mu_read_send(self, key, "HSCAN", members->page.cursor, "COUNT", count);
 }
 
-static void length_step(struct mu_read *self, const redisReply *reply, const char *key) {
+static void first_step(struct mu_read *self, const redisReply *reply, const char *key) {
     struct members *members = self->state;
     if (self->index == 0) {
-        mu_generation_take(self, &members->generation, reply, key);
-    } else {
-        members->count = mu_read_number(self, reply, key, 0);
+        members->length = mu_read_number(self, reply, key, 0);
+        return;
+    }
+    uint64_t profile = mu_read_number(self, mu_read_at(reply, 1), key, PROFILE_BYTES);
+    const redisReply *generation = mu_read_at(reply, 0);
+    if (generation) {
+        mu_generation_take(self, &members->generation, generation, key);
+    }
+    members->most = MU_READ_MEMBERS_BYTES /
+                    (MEMBER_BYTES + (profile < PROFILE_BYTES ? profile : PROFILE_BYTES));
+    if (members->most > MU_READ_SNAPSHOT_MAX) {
+        members->most = MU_READ_SNAPSHOT_MAX;
     }
 }
 
-static void length_done(struct mu_read *self) {
-    struct members *members = self->state;
+static void first_done(struct mu_read *self) {
+    const struct members *members = self->state;
     char key[MU_KEY_SIZE];
-    bool small = members->count <= MU_READ_SNAPSHOT_MAX + OWN_FIELDS;
-    members->count = 0;
-    if (small) {
-        self->step = whole_step;
-        self->done = nothing_more;
-        mu_read_send(self, session_key(self, key), "HGETALL", NULL);
-    } else {
+    self->done = nothing_more;
+    if (members->page.asked || members->length > members->most + OWN_FIELDS) {
         ask_page(self);
+    } else {
+        self->step = whole_step;
+        mu_read_send(self, session_key(self, key), "HGETALL");
     }
 }
 
@@ -269,14 +280,10 @@ static void start(struct mu_read *self, bool users) {
     if (!mu_read_page(self, 1, &members->page)) {
         return;
     }
-    if (members->page.asked) {
-        ask_page(self);
-        return;
-    }
-    self->step = length_step;
-    self->done = length_done;
-    mu_generation_ask(self);
-    mu_read_send(self, session_key(self, key), "HLEN", NULL);
+    self->step = first_step;
+    self->done = first_done;
+    mu_read_send(self, session_key(self, key), "HLEN");
+    mu_read_send(self, mu_read_key(self, key, "config"), "HMGET", "generation", "profile");
 }
 
 void mu_read_members(struct mu_read *self) {

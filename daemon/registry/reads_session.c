@@ -38,7 +38,7 @@ void mu_read_count(struct mu_read *self) {
     self->done = nothing_more;
     for (size_t i = 0; i < self->count; i++) {
         mu_read_key(self, key, "session:%s", self->arguments[i].data);
-        mu_read_send(self, key, "HGET", "#count", NULL);
+        mu_read_send(self, key, "HGET", "#count");
     }
 }
 
@@ -52,7 +52,7 @@ void mu_read_ismember(struct mu_read *self) {
     char key[MU_KEY_SIZE];
     self->step = ismember_step;
     self->done = nothing_more;
-    mu_read_send(self, session_key(self, key), "HEXISTS", self->arguments[1].data, NULL);
+    mu_read_send(self, session_key(self, key), "HEXISTS", self->arguments[1].data);
 }
 
 /* ---- LEADER and CHECK ---- */
@@ -65,7 +65,7 @@ static void ask_leader(struct mu_read *self) {
     self->state = mu_calloc(1, sizeof(struct mu_generation));
     self->done = nothing_more;
     mu_generation_ask(self);
-    mu_read_send(self, session_key(self, key), "HMGET", "#leader", "#term", "#gen", NULL);
+    mu_read_send(self, session_key(self, key), "HMGET", "#leader", "#term", "#gen");
 }
 
 static void leader_step(struct mu_read *self, const redisReply *reply, const char *key) {
@@ -181,8 +181,8 @@ void mu_read_session(struct mu_read *self) {
     self->step = session_step;
     self->done = nothing_more;
     mu_generation_ask(self);
-    mu_read_send(self, mu_read_key(self, key, "sessions"), "ZSCORE", session, NULL);
-    mu_read_send(self, mu_read_key(self, key, "session:%s:users", session), "HLEN", NULL);
+    mu_read_send(self, mu_read_key(self, key, "sessions"), "ZSCORE", session);
+    mu_read_send(self, mu_read_key(self, key, "session:%s:users", session), "HLEN");
     mu_read_send(self, session_key(self, key), "HMGET", "#seq", "#count", "#anonymous", "#leader",
-                 "#term", "#gen", "#limit", "#keep", "#meta", NULL);
+                 "#term", "#gen", "#limit", "#keep", "#meta");
 }

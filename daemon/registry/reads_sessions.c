@@ -7,6 +7,7 @@
  *
  * Ways to fail: those of read.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ static void session_step(struct mu_read *self, const redisReply *reply, const ch
 static void ask_session(struct mu_read *self, const char *id) {
     char key[MU_KEY_SIZE];
     mu_read_send(self, mu_read_key(self, key, "session:%s", id), "HMGET", "#count", "#leader",
-                 "#meta", "#gen", NULL);
+                 "#meta", "#gen");
 }
 
 static void next_batch(struct mu_read *self) {
@@ -80,7 +81,7 @@ static void list_step(struct mu_read *self, const redisReply *reply, const char 
 }
 
 void mu_read_sessions(struct mu_read *self) {
-    char key[MU_KEY_SIZE];
+    char key[MU_KEY_SIZE], count[24];
     struct mu_page page;
     if (!mu_read_page(self, 0, &page)) {
         return;
@@ -89,8 +90,8 @@ void mu_read_sessions(struct mu_read *self) {
     self->free_state = free_sessions;
     self->step = list_step;
     self->done = next_batch;
+    snprintf(count, sizeof count, "%" PRIu64, page.count);
     mu_read_printf(self, "{\"sessions\":[");
     mu_generation_ask(self);
-    mu_read_send(self, mu_read_key(self, key, "sessions"), "ZSCAN", page.cursor, "COUNT",
-                 page.count, NULL);
+    mu_read_send(self, mu_read_key(self, key, "sessions"), "ZSCAN", page.cursor, "COUNT", count);
 }

@@ -196,9 +196,8 @@ static void instance_step(struct mu_read *self, const redisReply *reply, const c
 
 static void ask_instance(struct mu_read *self, const char *id) {
     char key[MU_KEY_SIZE];
-    mu_read_send(self, mu_read_key(self, key, "instance:%s", id), "HMGET", "state", "draining",
-                 NULL);
-    mu_read_send(self, mu_read_key(self, key, "instance:%s:connections", id), "HLEN", NULL);
+    mu_read_send(self, mu_read_key(self, key, "instance:%s", id), "HMGET", "state", "draining");
+    mu_read_send(self, mu_read_key(self, key, "instance:%s:connections", id), "HLEN");
 }
 
 static void next_batch(struct mu_read *self) {
@@ -215,13 +214,13 @@ void mu_read_status(struct mu_read *self) {
     self->free_state = free_status;
     self->step = first_step;
     self->done = next_batch;
-    mu_read_send(self, "server", "INFO", "clients", "memory", "replication", NULL);
+    mu_read_send(self, "server", "INFO", "clients", "memory", "replication");
     mu_generation_ask(self);
-    mu_read_send(self, mu_read_key(self, key, "epoch"), "GET", NULL);
-    mu_read_send(self, mu_read_key(self, key, "coordinator"), "GET", NULL);
-    mu_read_send(self, mu_read_key(self, key, "daemons"), "HSCAN", "0", "COUNT", DAEMONS_MAX, NULL);
-    mu_read_send(self, mu_read_key(self, key, "sessions"), "ZCARD", NULL);
-    mu_read_send(self, mu_read_key(self, key, "ghosts"), "ZCARD", NULL);
-    mu_read_send(self, mu_read_key(self, key, "brake"), "EXISTS", NULL);
+    mu_read_send(self, mu_read_key(self, key, "epoch"), "GET");
+    mu_read_send(self, mu_read_key(self, key, "coordinator"), "GET");
+    mu_read_send(self, mu_read_key(self, key, "daemons"), "HSCAN", "0", "COUNT", DAEMONS_MAX);
+    mu_read_send(self, mu_read_key(self, key, "sessions"), "ZCARD");
+    mu_read_send(self, mu_read_key(self, key, "ghosts"), "ZCARD");
+    mu_read_send(self, mu_read_key(self, key, "brake"), "EXISTS");
     mu_names_ask_instances(self);
 }

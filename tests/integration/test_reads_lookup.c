@@ -259,13 +259,40 @@ static void test_redis_away(void **state) {
     assert_int_equal(mt_finish(r, enter)->status, MUSTER_UNAVAILABLE); /* no library */
 }
 
+/* A batch of which only the beginning finds room in the queue is refused as a whole. */
+static void test_full_queue(void **state) {
+    struct mt_fixture *f = *state;
+    open_registry = mt_registry_open_with(f, (struct mu_link_options){.queue_commands = 5});
+    struct mt_registry *r = open_registry;
+    mt_apply_refused(r, MUSTER_OVERLOADED, STATUS, NULL);
+    struct mt_outcome *last = mt_begin(r, MUSTER_OPERATION_COUNT, MT_ARGUMENTS("room-1"));
+    assert_true(last->done);
+    assert_int_equal(last->status, MUSTER_OVERLOADED);
+    /* the beginning was sent, and is answered to nobody */
+    struct mt_wait wait = mt_wait_begin(f->world, "room in the queue", __FILE__, __LINE__);
+    do {
+        mt_loop_turn(mt_registry_loop(r), &wait);
+        last = mt_begin(r, MUSTER_OPERATION_COUNT, MT_ARGUMENTS("room-1"));
+    } while (last->done);
+    assert_string_equal(mt_finish(r, last)->text, "0");
+    /* a later batch that finds no room is an answer */
+    for (int i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "node-%d", i);
+        mt_start(f, name, "a");
+    }
+    mt_apply_refused(r, MUSTER_OVERLOADED, INSTANCES, NULL);
+    mt_expect(mt_apply(r, INSTANCE, "node-1"), "{'instance':'node-1','#more':0}");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, mt_fixture_fresh, close_registry)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_sessions),        TEST(test_sessions_in_pages), TEST(test_connection),
         TEST(test_damaged_records), TEST(test_instances),         TEST(test_many_instances),
-        TEST(test_status),          TEST(test_unconfirmed_data),  TEST(test_redis_away),
+        TEST(test_status),          TEST(test_full_queue),        TEST(test_unconfirmed_data),
+        TEST(test_redis_away),
     };
     return cmocka_run_group_tests(tests, mt_fixture_start, mt_fixture_end);
 }

@@ -16,6 +16,10 @@ struct mt_registry {
 };
 
 struct mt_registry *mt_registry_open(struct mt_fixture *f) {
+    return mt_registry_open_with(f, (struct mu_link_options){0});
+}
+
+struct mt_registry *mt_registry_open_with(struct mt_fixture *f, struct mu_link_options options) {
     struct mt_registry *self = calloc(1, sizeof *self);
     struct mu_redis_address address;
     struct mu_error error;
@@ -25,7 +29,7 @@ struct mt_registry *mt_registry_open(struct mt_fixture *f) {
     self->kept = json_array();
     if (mu_redis_address_parse(mt_server_url(f->server), &address, &error) != MUSTER_OK)
         mt_fail(f->world, "%s", error.text);
-    struct mu_link_options options = {.address = &address};
+    options.address = &address;
     self->link = mu_link_create(mt_loop_uv(self->loop), &options);
     mu_redis_address_deinit(&address);
     struct mu_registry_options of = {

@@ -15,6 +15,8 @@ struct mt_registry;
 
 /* Waits until the link is open. The fixture must outlive it. */
 struct mt_registry *mt_registry_open(struct mt_fixture *f);
+/* The same with bounds of the link: address, log and callbacks are not looked at. */
+struct mt_registry *mt_registry_open_with(struct mt_fixture *f, struct mu_link_options options);
 void mt_registry_close(struct mt_registry **registry);
 
 struct mt_loop *mt_registry_loop(struct mt_registry *registry);
