@@ -22,8 +22,8 @@
 #include "base/alloc.h"
 #include "registry/read_internal.h"
 
-/* The session's own fields, #seq to #keep: HLEN counts them, too. */
-#define OWN_FIELDS 9
+/* The session's own fields, of which HLEN counts those that are set: at least these. */
+#define OWN_FIELDS 6
 
 /* Of a member beside its profile: four ids, numbers, names. */
 #define MEMBER_BYTES 1024

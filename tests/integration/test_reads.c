@@ -52,6 +52,23 @@ static void test_writes_are_the_functions(void **state) {
     mt_apply_refused(r, MUSTER_BAD_ID, START, "node/9", "z");
 }
 
+static void on_answer(void *context, const struct mu_answer *answer) {
+    *(enum muster_status *)context = answer->status;
+}
+
+/* An argument has the length that it is given with, whatever bytes are in it. */
+static void test_arguments_are_counted(void **state) {
+    struct mt_registry *r = stage(*state);
+    const struct muster_text arguments[] = {
+        {"c9", 2}, {"node-1", 6}, {"a", 1}, {"", 0}, {"{}\0", 3}};
+    enum muster_status status = MUSTER_STATUS_COUNT;
+    assert_int_equal(mu_registry_apply(mt_registry_of(r), MUSTER_OPERATION_REGISTER, 5, arguments,
+                                       on_answer, &status),
+                     MUSTER_OK);
+    MT_SPIN(mt_registry_loop(r), status != MUSTER_STATUS_COUNT, "the answer");
+    assert_int_equal(status, MUSTER_BAD_JSON);
+}
+
 static void test_count(void **state) {
     struct mt_registry *r = stage(*state);
     assert_string_equal(mt_apply_text(r, COUNT, "room-1"), "3");
@@ -130,6 +147,7 @@ static void test_session(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_writes_are_the_functions, fresh, close_registry),
+        cmocka_unit_test_setup_teardown(test_arguments_are_counted, fresh, close_registry),
         cmocka_unit_test_setup_teardown(test_count, fresh, close_registry),
         cmocka_unit_test_setup_teardown(test_ismember, fresh, close_registry),
         cmocka_unit_test_setup_teardown(test_leader_and_check, fresh, close_registry),

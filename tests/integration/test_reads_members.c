@@ -213,7 +213,9 @@ static void test_large_sessions(void **state) {
     assert_string_equal(mt_str(whole, "cursor"), "0");
     assert_non_null(strstr(mt_text(f->redis, "INFO commandstats"), "cmdstat_hgetall:calls=1,"));
 
-    crowd(f, "enter", "hall", "c", MOST, MANY - MOST);
+    crowd(f, "enter", "hall", "c", MOST, 1);
+    assert_string_not_equal(mt_str(mt_apply(r, MEMBERS, "hall"), "cursor"), "0");
+    crowd(f, "enter", "hall", "c", MOST + 1, MANY - MOST - 1);
     mt_command(f->redis, "CONFIG RESETSTAT");
     json_t *seen = json_object();
     json_t *page = mt_apply(r, MEMBERS, "hall");
