@@ -53,6 +53,7 @@ struct mu_follow {
     uint64_t event_term;  /* the same of terms */
     char event_gen[MU_ID_SIZE];
     uint64_t floor_seq, floor_term; /* no snapshot asked for now may be below */
+    bool asked_lenient;             /* it was asked for before the session was written to */
     uint64_t ticket;
     uint64_t gaps;
     struct held *held;
@@ -314,6 +315,8 @@ static uint64_t highest(uint64_t a, uint64_t b, uint64_t c) {
 uint64_t mu_follow_reading(struct mu_follow *follow) {
     forget_held(follow);
     follow->state = READING;
+    /* An event of the new generation may overtake the snapshot, which is older nevertheless. */
+    follow->asked_lenient = follow->lenient;
     follow->floor_seq = highest(follow->now.seq, follow->reply.seq, follow->event_seq);
     follow->floor_term = highest(follow->now.term, follow->reply.term, follow->event_term);
     return ++follow->ticket;
@@ -338,7 +341,7 @@ void mu_follow_snapshot(struct mu_follow *follow, uint64_t ticket, const struct 
         return;
     }
     if (snapshot->exists) {
-        if (!follow->lenient)
+        if (!follow->asked_lenient)
             check_snapshot(follow, snapshot);
         believe(&follow->now, snapshot);
         follow->state = SYNCED;

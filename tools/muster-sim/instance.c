@@ -195,8 +195,10 @@ static void on_started(void *context, const char *generation) {
     json_object_set_new(fields, "generation", json_string(generation));
     json_object_set_new(fields, "seed", json_integer((json_int_t)self->options->seed));
     mu_journal_line(self->journal, "started", fields);
-    if (other && !first)
+    if (other && !first) {
+        mu_journal_excuse(self->journal); /* what was read between restart() and this answer */
         mu_watch_new_generation(self->watch);
+    }
     mu_entering_begin(self->entering, self->incarnation);
 }
 
