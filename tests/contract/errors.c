@@ -63,7 +63,9 @@ void mt_case_refused_requests(void **state) {
                  (const char *const[]){"r1", "c2", "a", "x1", "{\"limit\":1}", NULL}, &refused);
     assert_true(refused);
     assert_string_equal(sentence, there + sizeof "SESSION_FULL");
-    mt_turned_down(stand, client, MUSTER_STALE_TERM, "PROMOTE", "r1", "c9", "1");
+    mt_ask(stand, client, "ENTER", "r2", "c1", "a", "x1");
+    mt_ask(stand, client, "ENTER", "r2", "c2", "a", "x1");
+    mt_turned_down(stand, client, MUSTER_STALE_TERM, "PROMOTE", "r2", "c2", "1");
     mt_turned_down(stand, client, MUSTER_NOT_MEMBER, "PROMOTE", "r1", "c9");
     stand->door->close(&client);
 }
@@ -80,7 +82,7 @@ static char *profile_of(size_t size) {
 
 void mt_case_large_arguments(void **state) {
     struct mt_stand *stand = *state;
-    enum { MANY = 1000 };
+    enum { MANY = 250 };
     const char *texts[MANY + 3] = {"a", "x1"};
     char ids[MANY][8];
     mt_stand_lead(stand, "daemon", false);
