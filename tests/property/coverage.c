@@ -35,7 +35,7 @@ static const struct row {
     {CODE(STALE_EPOCH), NULL},
     {CODE(STALE_TERM), NULL},
     {CODE(RATE_LIMITED), "a door's answer: functions do not count requests"},
-    {CODE(OVERLOADED), "a door's answer: functions have no queue"},
+    {CODE(OVERLOADED), "the daemon's answer when its queue is full: integration.link"},
     {CODE(UNAVAILABLE), NULL},
     {CODE(TIMEOUT), "the daemon's answer when Redis gives none: integration.link"},
     {CODE(INTERNAL), "damaged data only: integration.badinput_damage"},

@@ -55,6 +55,8 @@ void pm_generate(struct pm_steps *steps, struct pm_random *random, struct pm_sta
     size_t choice = pm_below(random, 100);
     size_t before = steps->count;
     struct pm_names names = pm_some_names(random, state);
+    if (pm_chance(random, 3) && pm_add_successor(steps, random, state, wait))
+        return;
     if (pm_chance(random, 8) && pm_add_return(steps, random, state, wait))
         return;
     if (choice < 6 || (state->instance_count == 0 && choice < 60))

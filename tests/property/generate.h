@@ -15,7 +15,7 @@ size_t pm_below(struct pm_random *random, size_t limit);
 /* True `percent` times of a hundred. */
 bool pm_chance(struct pm_random *random, size_t percent);
 
-/* Appends the next step. */
+/* Appends the next step, or the next two. */
 void pm_generate(struct pm_steps *steps, struct pm_random *random, struct pm_state *state);
 /* Appends what the coordinator has still to do; the last step is "settled", then false. */
 bool pm_generate_settling(struct pm_steps *steps, struct pm_state *state);

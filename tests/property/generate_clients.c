@@ -35,6 +35,26 @@ bool pm_add_return(struct pm_steps *steps, struct pm_random *random, struct pm_s
     return true;
 }
 
+bool pm_add_successor(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
+                      long long wait) {
+    const struct pm_record *found = NULL;
+    for (size_t i = 0, seen = 0; i < state->record_count; i++) {
+        const struct pm_record *record = &state->records[i];
+        if (record->connection != NULL && record->ends > state->now + wait &&
+            !pm_live(state, record->instance, record->incarnation) &&
+            pm_instance(state, record->instance) != NULL && pm_below(random, ++seen) == 0)
+            found = record;
+    }
+    if (found == NULL)
+        return false;
+    struct pm_step *step =
+        pm_steps_add(steps, wait, "register %s %s %s", found->connection, found->instance,
+                     pm_instance(state, found->instance)->incarnation);
+    pm_step_argument(step, "{\"ttl\":90}");
+    pm_steps_add(steps, found->ends - state->now - wait, "expire @epoch 64");
+    return true;
+}
+
 void pm_add_start(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                   long long wait) {
     struct pm_names names = pm_some_names(random, state);

@@ -35,5 +35,9 @@ pm_adder pm_add_verdict, pm_add_slice, pm_add_lease, pm_add_rotate, pm_add_confi
 /* False when nobody is dead. */
 bool pm_add_return(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                    long long wait);
+/* The time of a dead connection ends while that of its successor does not. False when there is no
+ * such connection. */
+bool pm_add_successor(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
+                      long long wait);
 
 #endif

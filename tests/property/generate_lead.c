@@ -46,6 +46,18 @@ static void some_ghost(struct pm_random *random, const struct pm_state *state, c
     }
 }
 
+/* How long it is until the ttl or the grace of some connection ends, of a dead one as well. */
+static long long until_some_end(struct pm_random *random, const struct pm_state *state) {
+    long long wait = 0;
+    for (size_t i = 0, seen = 0; i < state->record_count; i++) {
+        const struct pm_record *record = &state->records[i];
+        if (record->connection != NULL && record->ends > state->now &&
+            pm_below(random, ++seen) == 0)
+            wait = record->ends - state->now;
+    }
+    return wait;
+}
+
 void pm_add_slice(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                   long long wait) {
     char ghost[40];
@@ -58,6 +70,8 @@ void pm_add_slice(struct pm_steps *steps, struct pm_random *random, struct pm_st
             snprintf(ghost, sizeof ghost, "i%zu", pm_below(random, PM_SOME_INSTANCES) + 1);
         pm_steps_add(steps, wait, "elect %s %s %zu", epoch, ghost, budget);
     } else if (choice < 5) {
+        if (pm_chance(random, 40))
+            wait = until_some_end(random, state);
         pm_steps_add(steps, wait, "expire %s %zu", epoch, budget);
     } else if (choice < 6) {
         pm_steps_add(steps, wait, "sweep %s %s %zu", epoch,

@@ -53,7 +53,8 @@ static bool play(struct pm_stage *stage, struct pm_coverage *coverage, unsigned 
     pm_run_begin(run, stage, coverage);
     while (fine && steps.count < length) {
         pm_generate(&steps, &random, &run->state);
-        fine = pm_run_step(run, &steps.list[steps.count - 1]);
+        while (fine && run->done < steps.count)
+            fine = pm_run_step(run, &steps.list[run->done]);
     }
     while (fine && pm_generate_settling(&steps, &run->state)) {
         fine = pm_run_step(run, &steps.list[steps.count - 1]);
