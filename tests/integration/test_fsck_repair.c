@@ -179,7 +179,8 @@ static void run(struct mt_fixture *f, const char *text) {
 }
 
 /* room-1: c1 (leads) c3 of node-1, c2 and c4 (never leads) of node-2; room-2: c3 (leads), c2;
- * room-3: c2 (leads) and g1 of a ghost; room-4: c3. node-3 has no connection. */
+ * room-3: c2 (leads) and g1 of a ghost; room-4: c3; room-5: c6, who is away; room-6 is kept without
+ * members. c7 of node-2 has a ttl and is in no session. node-3 has no connection. */
 static void populate(struct mt_fixture *f) {
     mt_start(f, "node-1", "inc-1");
     mt_start(f, "node-2", "inc-2");
@@ -194,6 +195,10 @@ static void populate(struct mt_fixture *f) {
     mt_enter(f, "room-3", "c2", "node-2", "inc-2", "");
     mt_enter(f, "room-3", "g1", "node-9", "old", "");
     mt_enter(f, "room-4", "c3", "node-1", "inc-1", "");
+    mt_enter(f, "room-5", "c6", "node-2", "inc-2", "{\"ttl\":600000,\"resume\":\"secret\"}");
+    mt_ok(f->redis, "disconnect", "c6", "node-2", "inc-2", "60000");
+    mt_ok(f->redis, "register", "c7", "node-2", "inc-2", "{\"ttl\":600000}");
+    mt_ok(f->redis, "configure", "room-6", "{\"keep\":true,\"limit\":9}", "{\"a\":1}");
     mt_bury(f, "node-9", "old");
     mt_command(f->redis, "ZADD " MT_NS "ghosts " FUTURE " node-9:old");
 }
