@@ -5,6 +5,7 @@
  * daemon cleanly; a second one ends it at once.
  */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -53,6 +54,18 @@ static int fail(const struct mu_error *error, int code) {
     return code;
 }
 
+/* What is being closed gets a second for it. */
+static bool close_loop(uv_loop_t *loop) {
+    for (int i = 0; i < 100; i++) {
+        if (uv_loop_close(loop) == 0) {
+            return true;
+        }
+        uv_run(loop, UV_RUN_NOWAIT);
+        uv_sleep(10);
+    }
+    return false;
+}
+
 static int run(const struct mu_config *config) {
     struct program program = {0};
     struct mu_error error = {0};
@@ -64,16 +77,19 @@ static int run(const struct mu_config *config) {
     }
     static const int numbers[2] = {SIGTERM, SIGINT};
     struct mu_log *log = mu_log_create(STDERR_FILENO, config->log.level, config->log.format);
-    program.app = mu_app_create(&loop, config, log, on_ended, &program, &error);
     int code = EXIT_SUCCESS;
+    /* First: a signal that comes while plugins are loaded waits for the loop. */
+    for (size_t i = 0; i < 2; i++) {
+        uv_signal_init(&loop, &program.signals[i]);
+        program.signals[i].data = &program;
+        uv_signal_start(&program.signals[i], on_signal, numbers[i]);
+    }
+    program.app = mu_app_create(&loop, config, log, on_ended, &program, &error);
     if (program.app == NULL) {
         code = fail(&error, EXIT_USAGE);
+        on_ended(&program);
+        uv_run(&loop, UV_RUN_DEFAULT);
     } else {
-        for (size_t i = 0; i < 2; i++) {
-            uv_signal_init(&loop, &program.signals[i]);
-            program.signals[i].data = &program;
-            uv_signal_start(&program.signals[i], on_signal, numbers[i]);
-        }
         uv_run(&loop, UV_RUN_DEFAULT);
         if (mu_app_failure(program.app) != NULL) {
             fprintf(stderr, "musterd: %s\n", mu_app_failure(program.app));
@@ -85,7 +101,7 @@ static int run(const struct mu_config *config) {
         }
         mu_app_destroy(&program.app);
     }
-    if (uv_loop_close(&loop) != 0) {
+    if (!close_loop(&loop)) {
         fprintf(stderr, "musterd: handles were left open\n");
         code = code == EXIT_SUCCESS ? EXIT_FAILURE : code;
     }

@@ -90,7 +90,7 @@ static void a_good_one_leaves_nothing(void **state) {
     mt_daemon_await(f->daemon, "plugin.stopped");
     mt_daemon_await(f->daemon, "lease.released");
     mt_daemon_await(f->daemon, "plugin.moody.closed");
-    end(f, 0);
+    assert_int_equal(mt_process_wait(f->daemon), 0);
 }
 
 static void an_open_default_is_said(void **state) {
