@@ -1,6 +1,7 @@
 # What `cmake --install` places beside the programs (which their own directories install):
 #
 #   bin/musterctl  bin/muster-sim  sbin/musterd
+#   lib/muster/plugins/*.so
 #   include/muster/*.h
 #   etc/muster/muster.yaml              never over one that is there (/etc when the prefix is /usr)
 #   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/muster.yaml

@@ -40,6 +40,18 @@ done
 "$prefix/sbin/musterd" --config "$prefix/etc/muster/muster.yaml" --check ||
   fail "the installed configuration does not pass --check"
 
+# The plugins stand where the installed daemon looks by itself.
+"$prefix/sbin/musterd" --config "$prefix/etc/muster/muster.yaml" \
+  --set "state_dir=$scratch/state" >"$scratch/musterd.log" 2>&1 &
+daemon=$!
+until grep -q 'event=daemon.ready' "$scratch/musterd.log" || ! kill -0 "$daemon" 2>/dev/null; do
+  sleep 0.05
+done
+kill "$daemon" 2>/dev/null || true
+wait "$daemon" || fail "the installed daemon: exit status $?: $(tail -n 3 "$scratch/musterd.log")"
+grep -q 'event=plugin.started.*plugin=transport_pubsub' "$scratch/musterd.log" ||
+  fail "the installed daemon did not load transport_pubsub"
+
 # The installed header is all that a user of it needs.
 printf '#include <muster/status.h>\nint main(void) { return MUSTER_OK; }\n' >"$scratch/user.c"
 "${CC:-cc}" -std=c17 -Wall -Wextra -Wpedantic -Werror -I "$prefix/include" -c "$scratch/user.c" \
