@@ -6,8 +6,11 @@
  * deny wins, and the callback is called. All deferred: authenticators leave the caller anonymous,
  * authorizers fall to `authorization.default`.
  *
- * Ways to fail: the deadline passes while a link thinks (TIMEOUT, counted for that link); the
- * question is cancelled; the link's plugin stops (denied). A handle that is decided twice, late,
+ * Before an authorizer is asked: a principal that is bound to an instance may name no other, one
+ * that has expired is UNAUTHENTICATED, and what the cache knows is answered from it.
+ *
+ * Ways to fail: the deadline passes while a link thinks (TIMEOUT); the question is cancelled; the
+ * link's plugin stops (denied). A handle that is decided twice, late,
  * or after its question has gone is counted for the plugin and does nothing.
  */
 #ifndef MU_AUTH_AUTH_H
@@ -74,26 +77,35 @@ void mu_auth_add_authorizer(struct mu_auth *auth, const struct mu_authorizer *au
 void mu_auth_remove(struct mu_auth *auth, const char *name);
 
 /* Asks. The callback is called exactly once unless cancelled, maybe from inside the call when every
- * answer is there at once. *ticket is 0 when it was. `deadline` is on mu_clock_boottime_ms().
- * Credentials, principal and resource are borrowed until the callback or the cancellation. */
-void mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
-                          uint64_t deadline, mu_verdict_cb callback, void *context,
-                          uint64_t *ticket);
-void mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
-                       enum muster_action action, const struct muster_resource *resource,
-                       uint64_t deadline, mu_verdict_cb callback, void *context, uint64_t *ticket);
+ * answer is there at once; then 0 is returned, else a ticket. Whoever asks keeps the deadline
+ * (mu_auth_expire). Credentials, caller and resource are borrowed until the callback or the
+ * cancellation. */
+uint64_t mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
+                              mu_verdict_cb callback, void *context) MU_WARN_UNUSED;
+uint64_t mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
+                           enum muster_action action, const struct muster_resource *resource,
+                           mu_verdict_cb callback, void *context) MU_WARN_UNUSED;
 /* The callback will not come. A ticket of what is over is fine. */
 void mu_auth_cancel(struct mu_auth *auth, uint64_t ticket);
+/* Its time is over: the callback is called now, with TIMEOUT and the name of who kept silent. */
+void mu_auth_expire(struct mu_auth *auth, uint64_t ticket);
 
-/* A plugin's later answer. `name`: who answers; a handle of another plugin's is NOT_YOURS. */
+/* Called when a decision has come that mu_auth_tick() should go on with, in a later turn. */
+void mu_auth_set_wake(struct mu_auth *auth, void (*wake)(void *context), void *context);
+
+/* A plugin's later answer, copied. `name`: who answers; a handle of another plugin's is
+ * NOT_YOURS. No hook is called from inside. */
 enum mu_decide_outcome mu_auth_decide(struct mu_auth *auth, const char *name,
                                       struct muster_handle handle,
                                       const struct muster_decision *decision);
 
-/* Ends what is past its deadline; returns the next deadline, UINT64_MAX when there is none. */
-uint64_t mu_auth_tick(struct mu_auth *auth, uint64_t now);
+/* Goes on with what was decided later. */
+void mu_auth_tick(struct mu_auth *auth);
 /* Forgets every cached decision. */
 void mu_auth_flush(struct mu_auth *auth);
+
+/* "session.enter". Static storage. */
+const char *mu_auth_action_name(enum muster_action action);
 
 struct mu_auth_counts {
     uint64_t allowed, denied, timeouts, cache_hits, cache_misses, flushes;

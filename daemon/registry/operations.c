@@ -28,12 +28,3 @@ bool mu_operation_find(const char *name, size_t length, enum muster_operation *o
     }
     return false;
 }
-
-const char *mu_action_name(enum muster_action action) {
-    static const char *const names[] = {
-#define NAME(name, text, covers) text,
-        MUSTER_ACTION_TABLE(NAME)
-#undef NAME
-    };
-    return (size_t)action < MUSTER_ACTIONS ? names[action] : "unknown";
-}

@@ -13,7 +13,4 @@ extern const struct muster_operation_info mu_operations[MUSTER_OPERATIONS];
 /* By name, in any case. False, and *operation untouched, when there is none. */
 bool mu_operation_find(const char *name, size_t length, enum muster_operation *operation);
 
-/* "session.enter". Static storage. */
-const char *mu_action_name(enum muster_action action);
-
 #endif

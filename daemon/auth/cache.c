@@ -1,0 +1,116 @@
+#include "auth/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/table.h"
+
+#define KEY_MAX 4096            /* longer ones are asked each time */
+#define KEEP_MAX_MS 86400000ULL /* a plugin that says more means for ever, which nothing is */
+
+struct entry {
+    char *key;
+    uint64_t until;
+    bool allow;
+    enum muster_status code;
+    char *reason;
+    UT_hash_handle hh; /* in the order of use */
+};
+
+struct mu_auth_cache {
+    size_t most;
+    struct entry *entries;
+};
+
+struct mu_auth_cache *mu_auth_cache_create(size_t most) {
+    struct mu_auth_cache *cache = mu_calloc(1, sizeof *cache);
+    cache->most = most;
+    return cache;
+}
+
+static void drop(struct mu_auth_cache *cache, struct entry *entry) {
+    HASH_DEL(cache->entries, entry);
+    free(entry->key);
+    free(entry->reason);
+    free(entry);
+}
+
+void mu_auth_cache_flush(struct mu_auth_cache *cache) {
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+    HASH_ITER(hh, cache->entries, entry, next) {
+        drop(cache, entry);
+    }
+}
+
+void mu_auth_cache_destroy(struct mu_auth_cache **cache) {
+    if (*cache == NULL) {
+        return;
+    }
+    mu_auth_cache_flush(*cache);
+    free(*cache);
+    *cache = NULL;
+}
+
+/* Parts are ids and JSON, so a byte that neither has (a raw control byte) parts them. */
+static bool part(struct mu_buffer *out, const char *text) {
+    return mu_buffer_append_text(out, text != NULL ? text : "") && mu_buffer_append(out, "\x1f", 1);
+}
+
+bool mu_auth_cache_key(struct mu_buffer *out, const struct muster_principal *principal,
+                       enum muster_action action, const struct muster_resource *resource) {
+    bool done = mu_buffer_printf(out, "%d %d\x1f", (int)principal->kind, (int)action) &&
+                part(out, principal->id) && part(out, principal->instance) &&
+                part(out, principal->claims);
+    for (size_t i = 0; done && i < principal->role_count; i++) {
+        done = part(out, principal->roles[i]);
+    }
+    return done && part(out, "") && part(out, resource->operation) &&
+           part(out, resource->session) && part(out, resource->connection) &&
+           part(out, resource->instance) && part(out, resource->incarnation) &&
+           part(out, resource->user) && part(out, resource->claims) && out->length <= KEY_MAX;
+}
+
+bool mu_auth_cache_find(struct mu_auth_cache *cache, uint64_t now, const struct mu_buffer *key,
+                        struct mu_auth_cached *found) {
+    struct entry *entry = NULL;
+    HASH_FIND(hh, cache->entries, key->data, key->length, entry);
+    if (entry == NULL) {
+        return false;
+    }
+    if (now >= entry->until) {
+        drop(cache, entry);
+        return false;
+    }
+    HASH_DEL(cache->entries, entry);
+    HASH_ADD_KEYPTR(hh, cache->entries, entry->key, key->length, entry);
+    *found = (struct mu_auth_cached){entry->allow, entry->code, entry->reason};
+    return true;
+}
+
+void mu_auth_cache_put(struct mu_auth_cache *cache, uint64_t now, const struct mu_buffer *key,
+                       uint64_t keep_ms, const struct mu_auth_cached *decision) {
+    struct entry *entry = NULL;
+    if (cache->most == 0 || keep_ms == 0) {
+        return;
+    }
+    HASH_FIND(hh, cache->entries, key->data, key->length, entry);
+    if (entry != NULL) {
+        drop(cache, entry);
+    }
+    while (HASH_COUNT(cache->entries) >= cache->most) {
+        drop(cache, cache->entries);
+    }
+    entry = mu_calloc(1, sizeof *entry);
+    entry->key = mu_strndup(key->data, key->length);
+    entry->until = now + (keep_ms < KEEP_MAX_MS ? keep_ms : KEEP_MAX_MS);
+    entry->allow = decision->allow;
+    entry->code = decision->code;
+    entry->reason = decision->reason != NULL ? mu_strdup(decision->reason) : NULL;
+    HASH_ADD_KEYPTR(hh, cache->entries, entry->key, key->length, entry);
+}
+
+size_t mu_auth_cache_count(const struct mu_auth_cache *cache) {
+    return HASH_COUNT(cache->entries);
+}

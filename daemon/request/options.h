@@ -1,0 +1,28 @@
+/* options.h - what the door changes in the options of a request: the credential is taken out, the
+ * user and `lead:false` are put in. Everything else keeps its meaning. Pure. */
+#ifndef MU_REQUEST_OPTIONS_H
+#define MU_REQUEST_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "muster/types.h"
+
+struct mu_options {
+    char *credential; /* NULL: there was none. Wiped by deinit */
+    size_t credential_length;
+    char *user; /* as asked for; NULL: none */
+    char *rest; /* the options without the credential; NULL: unchanged */
+};
+
+/* OK; BAD_JSON or BAD_REQUEST when they may hold a credential and cannot be read. */
+enum muster_status mu_options_take(const struct muster_text *options, struct mu_options *out,
+                                   struct mu_error *error);
+void mu_options_deinit(struct mu_options *options);
+
+/* The options with this user. For free(). NULL: they cannot be read. */
+char *mu_options_with_user(const char *options, const char *user);
+/* The options with lead:false. For free(). NULL: they cannot be read. */
+char *mu_options_without_lead(const char *options);
+
+#endif
