@@ -21,6 +21,16 @@ bool pm_add_return(struct pm_steps *steps, struct pm_random *random, struct pm_s
     if (found == NULL)
         return false;
     const char *session = found->sessions[pm_below(random, found->session_count)];
+    if (pm_chance(random, 30)) {
+        /* Its new instance is in trouble, or on its way out, already. */
+        const char *incarnation = pm_instance(state, found->instance)->incarnation;
+        if (pm_chance(random, 60))
+            pm_steps_add(steps, wait, "suspect @epoch %s %s @score:%s", found->instance,
+                         incarnation, found->instance);
+        else
+            pm_steps_add(steps, wait, "drain %s %s on", found->instance, incarnation);
+        wait = 0;
+    }
     struct pm_step *step =
         pm_steps_add(steps, wait, "enter %s %s %s %s", session, found->connection, found->instance,
                      pm_instance(state, found->instance)->incarnation);

@@ -22,6 +22,11 @@ static void add_resume(struct pm_steps *steps, struct pm_random *random, struct 
         snprintf(names.connection, sizeof names.connection, "c%zu", pm_below(random, 9) + 1);
     else
         snprintf(names.connection, sizeof names.connection, "%s", old->connection);
+    if (pm_chance(random, 20)) {
+        pm_steps_add(steps, wait, "suspect @epoch %s %s @score:%s", names.instance,
+                     names.incarnation, names.instance);
+        wait = 0;
+    }
     const char *secret = old->secret != NULL && pm_chance(random, 88) ? old->secret : "secret-x";
     struct pm_step *step =
         pm_steps_add(steps, wait, "resume %s %s %s %s %s:%s %s", names.connection, names.instance,
