@@ -88,8 +88,9 @@ static void add_settings(struct pm_steps *steps, struct pm_step *step) {
 
 void pm_add_rotate(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                    long long wait) {
-    add_settings(steps, pm_steps_add(steps, wait, "rotate %s gen-%lld %s run-1", some_epoch(random),
-                                     state->now, pm_chance(random, 80) ? "@floor" : "@ahead"));
+    add_settings(steps, pm_steps_add(steps, wait, "rotate %s gen-%lld-%zu %s run-1",
+                                     some_epoch(random), state->now, steps->count,
+                                     pm_chance(random, 80) ? "@floor" : "@ahead"));
 }
 
 void pm_add_confirm(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
@@ -121,7 +122,8 @@ void pm_add_lease(struct pm_steps *steps, struct pm_random *random, struct pm_st
     } else if (choice < 6) {
         pm_add_rotate(steps, random, state, wait);
     } else {
-        static const char *const kinds[] = {"reload", "reload", "remember", "return"};
-        pm_steps_add(steps, wait, "%s", kinds[pm_below(random, 4)]);
+        static const char *const kinds[] = {"reload", "reload",     "remember",
+                                            "return", "set-back 3", "set-back 5000"};
+        pm_steps_add(steps, wait, "%s", kinds[pm_below(random, 6)]);
     }
 }

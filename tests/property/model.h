@@ -103,7 +103,8 @@ struct pm_session {
 
 struct pm_state {
     struct pm_texts *texts;
-    long long now; /* ms */
+    long long now;    /* ms */
+    long long latest; /* the latest time that ever was: clocks are set back, too */
     long long clock;
     long long epoch;
     /* The lease; holder NULL: none was ever taken, or it was released. */

@@ -122,11 +122,12 @@ static void leave_others(struct pm_state *state, struct pm_outcome *outcome,
 
 static void join(struct pm_state *state, struct pm_outcome *outcome, enum joining kind,
                  const char *id, struct pm_record *record, const struct pm_options *options) {
-    struct pm_session *session = pm_session(state, id);
     const char *connection = record->connection;
     if (options->exclusive)
         leave_others(state, outcome, record, id);
     pm_bring_back(state, outcome, record);
+    /* Looked up only now: sessions that ended may have moved it. */
+    struct pm_session *session = pm_session(state, id);
     if (kind != JOIN_REPEATED && !pm_lists(record, id))
         record->sessions[record->session_count++] = pm_keep(state, id);
     if (kind == JOIN_ADOPTS) {

@@ -41,6 +41,7 @@ void pm_older_take(struct pm_older *older, struct mt_redis *redis, const struct 
 
 void pm_older_return(const struct pm_older *older, struct mt_redis *redis, struct pm_state *state) {
     long long now = state->now;
+    long long latest = state->latest;
     mt_command(redis, "FLUSHALL");
     for (size_t i = 0; i < older->count; i++)
         mt_command(redis, "RESTORE %s %lld %b ABSTTL", older->keys[i].key, older->keys[i].expires,
@@ -48,6 +49,7 @@ void pm_older_return(const struct pm_older *older, struct mt_redis *redis, struc
     mt_library_load(redis);
     *state = older->state;
     state->now = now;
+    state->latest = latest;
     state->confirmed = NULL;
     state->must_rotate = true;
 }

@@ -62,6 +62,8 @@ void pm_stage_close(struct pm_stage *stage) {
 
 static void set_clock(struct pm_run *run, long long now_ms) {
     run->state.now = now_ms;
+    if (now_ms > run->state.latest)
+        run->state.latest = now_ms;
     atomic_store(run->stage->clock_us, now_ms * 1000);
 }
 
@@ -328,6 +330,21 @@ static void return_older(struct pm_run *run) {
         pm_older_return(&run->older, run->stage->redis, &run->state);
 }
 
+/* The server's clock is set back by its administrator. What has expired by then is gone first:
+ * Redis may or may not have removed it yet, and would bring it back if it had not. */
+static void set_back(struct pm_run *run, long long ms) {
+    struct pm_state *state = &run->state;
+    mt_integer(run->stage->redis, "EXISTS " MT_NS "coordinator");
+    if (!pm_lease_stands(state))
+        state->holder = NULL;
+    for (size_t i = 0; i < state->instance_count; i++) {
+        mt_integer(run->stage->redis, "EXISTS " MT_NS "instance:%s:alive", state->instances[i].id);
+        if (state->instances[i].alive_until < state->now)
+            state->instances[i].alive_until = 0;
+    }
+    set_clock(run, state->now - ms);
+}
+
 bool pm_run_step(struct pm_run *run, const struct pm_step *step) {
     set_clock(run, run->state.now + step->wait_ms);
     if (strcmp(step->function, "reload") == 0) {
@@ -337,6 +354,8 @@ bool pm_run_step(struct pm_run *run, const struct pm_step *step) {
         pm_older_take(&run->older, run->stage->redis, &run->state);
     } else if (strcmp(step->function, "return") == 0) {
         return_older(run);
+    } else if (strcmp(step->function, "set-back") == 0) {
+        set_back(run, step->count == 0 ? 0 : strtoll(step->arguments[0], NULL, 10));
     } else if (strcmp(step->function, "settled") == 0) {
         check_settled(run);
     } else if (!(strcmp(step->function, "confirm") == 0 && run->state.must_rotate)) {

@@ -109,7 +109,7 @@ static const char *resolve(const char *text, struct pm_state *state,
     } else if (strncmp(text, "@ahead", 6) == 0) {
         number = state->now + 10000;
     } else if (strncmp(text, "@floor", 6) == 0) {
-        number = state->must_rotate ? state->now + 10000 : 0;
+        number = state->must_rotate ? state->latest + 10000 : 0;
     } else if (strncmp(text, "@score", 6) == 0) {
         const struct pm_instance *instance = pm_instance(state, name);
         number = instance == NULL ? 1 : instance->score - less;

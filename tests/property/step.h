@@ -10,8 +10,9 @@
  *     @term:<s>   @term-:<s>    a session's term; the one before
  *     @cursor:<name>   what the last slice for this name returned
  * Some steps are no calls: "reload" loads the library anew: nothing is confirmed after it.
- * "remember" keeps a copy of all data, "return" puts it back, as a failover may. "settled": the
- * coordinator has done all its work, and that must show.
+ * "remember" keeps a copy of all data, "return" puts it back, as a failover may. "set-back" sets
+ * the server's clock back by so many ms. "settled": the coordinator has done all its work, and that
+ * must show.
  */
 #ifndef PM_STEP_H
 #define PM_STEP_H
