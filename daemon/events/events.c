@@ -93,7 +93,8 @@ static bool has_observer(const struct mu_events *self) {
 }
 
 void mu_events_attach(struct mu_events *self, struct mu_subscriber *subscriber) {
-    struct channel *channel, *next;
+    struct channel *channel = NULL;
+    struct channel *next = NULL;
     self->subscriber = subscriber;
     if (subscriber == NULL) {
         return;
@@ -142,7 +143,8 @@ static void drop(struct mu_events *self, struct channel *channel, uint64_t liste
 
 void mu_events_leave(struct mu_listener **listener) {
     struct mu_listener *self = *listener;
-    struct channel *channel, *next;
+    struct channel *channel = NULL;
+    struct channel *next = NULL;
     *listener = NULL;
     if (self == NULL) {
         return;

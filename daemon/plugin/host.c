@@ -143,7 +143,8 @@ static void host_release(struct muster_plugin *plugin, const char *what) {
 }
 
 void mu_host_drop_holds(struct muster_plugin *plugin) {
-    struct mu_held *held, *next;
+    struct mu_held *held = NULL;
+    struct mu_held *next = NULL;
     HASH_ITER(hh, plugin->held, held, next) {
         HASH_DEL(plugin->held, held);
         free(held);

@@ -45,7 +45,8 @@ static void *answer(struct mu_asked *asked) {
 }
 
 void mu_host_drop_requests(struct muster_plugin *plugin) {
-    struct mu_asked *asked, *next;
+    struct mu_asked *asked = NULL;
+    struct mu_asked *next = NULL;
     if (plugin->owner->requests != NULL) {
         mu_requests_cancel_owner(plugin->owner->requests, plugin);
     }

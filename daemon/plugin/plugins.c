@@ -225,7 +225,8 @@ static void append(struct mu_buffer *out, size_t count, const char *what) {
 /* "2 requests, 1 timer, 1 held 'socket'", or that it never called stopped(). */
 static void say_open(const struct muster_plugin *plugin) {
     struct mu_buffer open;
-    struct mu_held *held, *next;
+    struct mu_held *held = NULL;
+    struct mu_held *next = NULL;
     mu_buffer_init(&open, 1024);
     append(&open, HASH_COUNT(plugin->asked), "requests");
     append(&open, plugin->timer_count, "timers");
