@@ -3,8 +3,10 @@
  * A plugin is one shared object that exports one symbol, `muster_plugin_descriptor`, defined with
  * MUSTER_PLUGIN(). Its life: load - init(configuration) - start - stop - close. All hooks are
  * called on the one thread that runs the loop; none may block. A hook that takes longer than
- * `plugins.slow_hook` is logged and counted; one that never returns ends the process, and the
- * watchdog names it first. Objects are never unmapped before the process ends.
+ * `plugins.slow_hook` is logged and counted; one that takes longer than `plugins.watchdog` ends the
+ * process with exit code 70, and the watchdog names it in the log first. That holds for callbacks
+ * of the plugin's own libuv handles, too, which cannot be named. Objects are never unmapped before
+ * the process ends.
  *
  * One request's way: a transport gets bytes and calls host->submit(). The host decodes, asks the
  * authenticators and the authorizers in the order of the configuration, lets Redis do it, and
@@ -92,8 +94,9 @@ struct muster_config_key {
     enum muster_config_type type;
     bool required;
     const char *fallback; /* as the file would have it; NULL: none */
-    uint64_t least, most; /* of numbers, durations, sizes; bytes of a text; items of a list */
-    const char *comment;  /* one sentence */
+    /* Of numbers, durations, sizes; bytes of a text; items of a list. most 0: no upper bound. */
+    uint64_t least, most;
+    const char *comment; /* one sentence */
 };
 
 /* ---- what the host offers ---- */
@@ -143,8 +146,9 @@ struct muster_host {
     enum muster_status (*work)(struct muster_plugin *plugin, void (*work)(void *context),
                                void (*done)(void *context), void *context);
 
-    /* Configuration. `node` NULL: the plugin's own mapping. get: NULL when the key is not there and
-     * has no default. Items are those of a list, or the values of a mapping (key: their names). */
+    /* Configuration; on any thread, until close. `node` NULL: the plugin's own mapping. get: NULL
+     * when the key is not there and has no default. Items are those of a list, or the values of a
+     * mapping (key: their names). */
     const struct muster_config *(*config_get)(struct muster_plugin *plugin,
                                               const struct muster_config *node, const char *key);
     size_t (*config_count)(struct muster_plugin *plugin, const struct muster_config *node);
@@ -198,11 +202,14 @@ struct muster_host {
      * OVERLOADED when its queue is full. */
     enum muster_status (*publish)(struct muster_plugin *plugin, const char *channel,
                                   const char *payload, size_t length);
+    /* Both idempotent: one unsubscribe undoes any number of subscribes. What is left when the
+     * plugin stops is unsubscribed by the host. */
     void (*subscribe)(struct muster_plugin *plugin, const char *channel);
     void (*unsubscribe)(struct muster_plugin *plugin, const char *channel);
 
-    uint64_t (*now_ms)(struct muster_plugin *plugin);   /* monotonic, read fresh */
+    uint64_t (*now_ms)(struct muster_plugin *plugin);   /* monotonic, read fresh; any thread */
     uint64_t (*redis_ms)(struct muster_plugin *plugin); /* Redis's time as far as known, else 0 */
+    /* These four on any thread. */
     void (*random)(struct muster_plugin *plugin, void *out, size_t size);
     const char *(*name_space)(struct muster_plugin *plugin);
     const char *(*daemon_id)(struct muster_plugin *plugin);
@@ -226,7 +233,8 @@ struct muster_plugin_hooks {
     /* Begins to end: no new requests; close sockets, stop timers; host->stopped() when all is over,
      * within `plugins.stop_timeout`. May call it from inside. Required. */
     void (*stop)(void *state);
-    /* Frees the state. Called last, once, for every plugin whose init succeeded. Required. */
+    /* Frees the state. Called last, once, for every plugin whose init succeeded, except one that
+     * did not stop in time: its threads and handles may still use the state. Required. */
     void (*close)(void *state);
 };
 
@@ -241,7 +249,8 @@ struct muster_transport_hooks {
     void (*authorized)(void *state, void *context, enum muster_status status, const char *message);
     /* A message of a channel that was subscribed. May be NULL. */
     void (*message)(void *state, const struct muster_event *event);
-    /* Messages may have been lost: the daemon's own subscription was down. May be NULL. */
+    /* Messages may have been lost: the daemon's own subscription stands again, or for the first
+     * time. May be NULL. */
     void (*resync)(void *state);
     /* This daemon coordinates from now on, or no longer. Called after start with what holds then.
      * May be NULL. */
