@@ -14,6 +14,7 @@
 
 #define QUESTIONS_MAX 100000
 #define SENTENCE 320
+#define NAME_MAX_BYTES 256 /* of a principal */
 #define NONE UINT32_MAX
 
 struct link {
@@ -280,6 +281,17 @@ static void end_of_chain(struct mu_auth *auth, struct question *question) {
     end(auth, question, &ending);
 }
 
+/* Not an id of the model: an address of mail or a URL may name somebody as well. */
+static bool is_name(const char *text) {
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return length > 0 && length <= NAME_MAX_BYTES;
+}
+
 /* Takes `copy` over. */
 static void decided(struct mu_auth *auth, struct question *question,
                     struct mu_decision_copy *copy) {
@@ -297,10 +309,10 @@ static void decided(struct mu_auth *auth, struct question *question,
                         : question->credentials != NULL ? MUSTER_UNAUTHENTICATED
                                                         : MUSTER_DENIED;
         ending.reason = decision->reason;
-    } else if (caller && (decision->principal == NULL ||
-                          !mu_id_valid(decision->principal->id, strlen(decision->principal->id)))) {
+    } else if (caller && (decision->principal == NULL || !is_name(decision->principal->id))) {
         ending.status = MUSTER_UNAUTHENTICATED;
-        ending.reason = "the authenticator named nobody";
+        ending.reason = "the authenticator named nobody: a principal's id is 1 to 256 bytes "
+                        "without control characters";
     } else if (!caller && question->credentials != NULL && decision->user != NULL &&
                !mu_id_valid(decision->user, strlen(decision->user))) {
         ending.status = MUSTER_UNAUTHENTICATED;
@@ -480,14 +492,15 @@ enum mu_decide_outcome mu_auth_decide(struct mu_auth *auth, const char *name,
                                       struct muster_handle handle,
                                       const struct muster_decision *decision) {
     struct question *question = handle.slot < auth->count ? auth->questions[handle.slot] : NULL;
-    if (question == NULL || handle.generation == 0 || !question->used || !question->waiting ||
-        question->generation != handle.generation) {
-        if (question != NULL && handle.generation != 0 && question->decided == handle.generation) {
-            auth->counts.twice++;
-            return MU_DECIDED_TWICE;
-        }
-        auth->counts.late++;
-        return MU_DECIDED_LATE;
+    if (question == NULL || handle.generation == 0) { /* never given out */
+        auth->counts.not_yours++;
+        return MU_DECIDED_NOT_YOURS;
+    }
+    if (!question->used || !question->waiting || question->generation != handle.generation) {
+        bool twice = question->decided == handle.generation;
+        auth->counts.twice += twice ? 1 : 0;
+        auth->counts.late += twice ? 0 : 1;
+        return twice ? MU_DECIDED_TWICE : MU_DECIDED_LATE;
     }
     if (strcmp(question->chain->links[question->at].name, name) != 0) {
         auth->counts.not_yours++;

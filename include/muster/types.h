@@ -121,7 +121,7 @@ enum muster_principal_kind {
 };
 
 struct muster_principal {
-    const char *id; /* never NULL; "anonymous" for an anonymous one */
+    const char *id; /* 1 to 256 bytes, no control characters; "anonymous" for an anonymous one */
     enum muster_principal_kind kind;
     const char *instance; /* bound to this instance: it may name no other; NULL: not bound */
     const char *claims;   /* a JSON object, or NULL */
