@@ -96,7 +96,7 @@ void mt_stand_destroy(struct mt_stand **stand);
 struct mt_process *mt_stand_daemon(struct mt_stand *stand, const char *name, bool rules);
 /* The same, and waits until it coordinates confirmed data. */
 struct mt_process *mt_stand_lead(struct mt_stand *stand, const char *name, bool rules);
-/* Sends SIGTERM and demands a clean end. */
+/* Sends SIGTERM and demands a clean end, of the plugins too. */
 void mt_stand_stop(struct mt_stand *stand, struct mt_process *daemon);
 
 /* An argument; one that begins with `{` is an object. */

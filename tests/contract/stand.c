@@ -94,6 +94,12 @@ void mt_stand_stop(struct mt_stand *stand, struct mt_process *daemon) {
     int code = mt_process_wait(daemon);
     if (code != 0)
         mt_fail(stand->world, "the daemon ended with %d", code);
+    /* A plugin that left something open is named; so is one that misused its host. */
+    char *log = mt_process_output(daemon, MT_STDERR);
+    if (strstr(log, "\"event\":\"plugin.unfinished\"") != NULL ||
+        strstr(log, "\"event\":\"plugin.fault\"") != NULL)
+        mt_fail(stand->world, "a plugin did not end as it should");
+    free(log);
 }
 
 /* ---- requests ---- */
