@@ -97,7 +97,7 @@ void mt_stand_stop(struct mt_stand *stand, struct mt_process *daemon) {
     /* A plugin that left something open is named; so is one that misused its host. */
     char *log = mt_process_output(daemon, MT_STDERR);
     if (strstr(log, "\"event\":\"plugin.unfinished\"") != NULL ||
-        strstr(log, "\"event\":\"plugin.fault\"") != NULL)
+        strstr(log, "\"event\":\"plugin.misuse\"") != NULL)
         mt_fail(stand->world, "a plugin did not end as it should");
     free(log);
 }

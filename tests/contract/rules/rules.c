@@ -39,7 +39,7 @@ static enum muster_verdict judge_token(const char *token, struct muster_principa
                                        struct muster_decision *decision) {
     *principal = (struct muster_principal){.id = token, .kind = MUSTER_PRINCIPAL_INSTANCE};
     if (strncmp(token, "instance:", 9) == 0) {
-        principal->instance = token + 9;
+        principal->id = principal->instance = token + 9;
     } else if (strcmp(token, "operator") == 0) {
         principal->kind = MUSTER_PRINCIPAL_OPERATOR;
     } else if (strcmp(token, "intruder") == 0) {
