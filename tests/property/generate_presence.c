@@ -4,21 +4,31 @@
 
 #include "property/generate_internal.h"
 
+static bool leads_something(struct pm_state *state, const struct pm_record *record) {
+    for (size_t i = 0; i < record->session_count; i++) {
+        const struct pm_session *session = pm_session(state, record->sessions[i]);
+        if (session != NULL && pm_same(session->leader, record->connection))
+            return true;
+    }
+    return false;
+}
+
 /* A connection takes the place of another, mostly with the right secret. */
 static void add_resume(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                        long long wait) {
     struct pm_names names = pm_some_names(random, state);
     const struct pm_record *old = NULL;
+    bool of_leader = pm_chance(random, 50);
     for (size_t i = 0, seen = 0; i < state->record_count; i++) {
         const struct pm_record *record = &state->records[i];
-        if (record->connection != NULL && (record->secret != NULL || pm_chance(random, 10)) &&
-            pm_below(random, ++seen) == 0)
+        if (record->connection != NULL && (!of_leader || leads_something(state, record)) &&
+            (record->secret != NULL || pm_chance(random, 10)) && pm_below(random, ++seen) == 0)
             old = record;
     }
     if (old == NULL)
         return;
     /* A new name, or the old one at another instance or incarnation. */
-    if (pm_chance(random, 65))
+    if (pm_chance(random, 55))
         snprintf(names.connection, sizeof names.connection, "c%zu", pm_below(random, 9) + 1);
     else
         snprintf(names.connection, sizeof names.connection, "%s", old->connection);
