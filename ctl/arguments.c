@@ -15,9 +15,10 @@ enum command {
     WATCH = 16,
     FSCK = 32,
     BRAKE = 64,
+    FLUSH = 256,
     CALL = 128
 };
-#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL)
+#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL | FLUSH)
 #define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL) /* what --via can do */
 
 #define TIMEOUT_MS 5000 /* --timeout, when it is not said */
@@ -58,8 +59,9 @@ static const struct {
     const char *name;
     enum command command;
 } commands_table[] = {
-    {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS}, {"members", MEMBERS},
-    {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},       {"call", CALL},
+    {"status", STATUS},   {"instances", INSTANCES}, {"sessions", SESSIONS},
+    {"members", MEMBERS}, {"watch", WATCH},         {"fsck", FSCK},
+    {"brake", BRAKE},     {"call", CALL},           {"flush", FLUSH},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -77,6 +79,7 @@ void mu_ctl_usage(FILE *out) {
           "  fsck [--repair] [--watch DURATION] [--patience DURATION] [--limit N]\n"
           "                                checks the invariants of the data, and mends them\n"
           "  brake [release]               does the brake hold, and let it go\n"
+          "  flush                         lets every daemon forget cached decisions\n"
           "  call OPERATION [ARGUMENT]...  any operation, through a door (--via); -- ends the\n"
           "                                options\n"
           "\n"

@@ -59,5 +59,6 @@ enum mu_ctl_exit mu_ctl_members(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_watch(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_flush(struct mu_ctl *ctl);
 
 #endif

@@ -15,7 +15,7 @@ static enum mu_ctl_exit run(struct mu_ctl *ctl) {
     } commands[] = {
         {"status", mu_ctl_status},   {"instances", mu_ctl_instances}, {"sessions", mu_ctl_sessions},
         {"members", mu_ctl_members}, {"watch", mu_ctl_watch},         {"fsck", mu_ctl_fsck},
-        {"brake", mu_ctl_brake},
+        {"brake", mu_ctl_brake},     {"flush", mu_ctl_flush},
     };
     if (ctl->options->via != NULL) {
         return mu_ctl_via(ctl);

@@ -10,6 +10,7 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/prepare.h"
 #include "doors.h"
+#include "metrics/metrics.h"
 #include "redis/address.h"
 #include "redis/link.h"
 #include "redis/managed.h"
@@ -103,6 +104,34 @@ static void on_duty(void *context, bool active) {
     }
 }
 
+static void on_flush(void *context) {
+    struct mu_app *app = context;
+    mu_doors_flush(app->doors);
+}
+
+static void collect_scrub(void *context) {
+    struct mu_app *app = context;
+    struct mu_metrics *metrics = mu_doors_metrics(app->doors);
+    struct mu_scrub_stats stats = {0};
+    char label[24];
+    if (app->coordinator == NULL) {
+        return;
+    }
+    mu_coordinator_scrub_stats(app->coordinator, &stats);
+    for (int i = 1; i <= MU_INVARIANTS; i++) {
+        snprintf(label, sizeof label, "invariant=\"%d\"", i);
+        mu_metric_set(mu_metrics_get(metrics, MUSTER_COUNTER, "muster_scrub_checked_total", label,
+                                     "What the scrub has checked"),
+                      (int64_t)stats.checked[i]);
+        mu_metric_set(mu_metrics_get(metrics, MUSTER_COUNTER, "muster_scrub_findings_total", label,
+                                     "Confirmed findings of the scrub"),
+                      (int64_t)stats.findings[i]);
+    }
+    mu_metric_set(mu_metrics_get(metrics, MUSTER_COUNTER, "muster_scrub_passes_total", NULL,
+                                 "How often the scrub went over the whole namespace"),
+                  (int64_t)stats.passes);
+}
+
 static uint64_t redis_ms(void *context) {
     const struct mu_app *app = context;
     return app->coordinator != NULL ? mu_coordinator_redis_ms(app->coordinator) : 0;
@@ -164,6 +193,7 @@ static void connect_to(struct mu_app *app, const struct mu_redis_address *addres
                                              .database = address->database,
                                              .context = app,
                                              .on_library_missing = on_library_missing,
+                                             .on_flush = on_flush,
                                              .on_duty = on_duty,
                                          });
     if (mu_doors_open(app->doors, app->link, app->subscriber, &app->failure) != MUSTER_OK) {
@@ -206,6 +236,7 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
            MU_STR("namespace", config->name_space), MU_STR("id", config->coordinator.id));
     app->doors = mu_doors_create(&(struct mu_doors_options){
         .loop = loop, .config = config, .log = log, .context = app, .redis_ms = redis_ms});
+    mu_metrics_source(mu_doors_metrics(app->doors), collect_scrub, app);
     if (mu_doors_load(app->doors, &app->failure) != MUSTER_OK) {
         give_up(app);
     } else if (config->redis.mode == MU_REDIS_EXTERNAL) {

@@ -166,6 +166,13 @@ void mu_doors_coordinating(struct mu_doors *self, bool active) {
     mu_plugins_coordinating(self->plugins, active);
 }
 
+void mu_doors_flush(struct mu_doors *self) {
+    struct mu_auth_counts counts;
+    mu_auth_counts(self->auth, &counts);
+    mu_auth_flush(self->auth);
+    MU_LOG(self->options.log, MU_LOG_INFO, "auth.flushed", MU_INT("decisions", counts.cached));
+}
+
 /* ---- the end ---- */
 
 static void on_plugins_closed(void *context) {

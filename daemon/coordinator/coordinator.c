@@ -307,6 +307,10 @@ void mu_coordinator_message(struct mu_coordinator *self, const char *pattern, co
         mu_tenancy_hint(self->tenancy);
     } else if (signal.kind == MU_SIGNAL_ELECTED) {
         mu_tenancy_seen(self->tenancy, signal.epoch);
+    } else if (signal.kind == MU_SIGNAL_FLUSH) {
+        if (self->options.on_flush != NULL) {
+            self->options.on_flush(self->options.context);
+        }
     } else if (signal.kind == MU_SIGNAL_EVICTED) {
         on_evicted(self);
     } else if (self->on_duty) {

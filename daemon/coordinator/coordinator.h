@@ -40,6 +40,8 @@ struct mu_coordinator_options {
     void (*on_library_missing)(void *context);
     /* It coordinates (it holds the lease and the data is confirmed), or no longer. May be NULL. */
     void (*on_duty)(void *context, bool active);
+    /* An operator asks every daemon to forget cached decisions. May be NULL. */
+    void (*on_flush)(void *context);
 };
 
 struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,

@@ -129,6 +129,8 @@ static void read_json(const char *channel, const json_t *object, struct mu_signa
         const char *word = mu_reply_text(object, "signal");
         if (word != NULL && strcmp(word, "brake-release") == 0) {
             signal->kind = MU_SIGNAL_BRAKE_RELEASE;
+        } else if (word != NULL && strcmp(word, "flush-decisions") == 0) {
+            signal->kind = MU_SIGNAL_FLUSH;
         }
         return;
     }

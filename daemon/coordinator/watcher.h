@@ -22,18 +22,19 @@ bool mu_watcher_merge(const char *present, char out[MU_NOTIFY_SIZE]);
 
 enum mu_signal_kind {
     MU_SIGNAL_NONE,
-    MU_SIGNAL_HEARTBEAT,    /* instance, incarnation */
-    MU_SIGNAL_STARTED,      /* instance: events of `events:instances` from here */
-    MU_SIGNAL_UP,           /* instance */
-    MU_SIGNAL_SUSPECT,      /* instance */
-    MU_SIGNAL_DRAINING,     /* instance */
-    MU_SIGNAL_UNDRAINED,    /* instance */
-    MU_SIGNAL_GONE,         /* instance: stopped or dead */
-    MU_SIGNAL_SILENT,       /* instance: its `alive` has expired */
-    MU_SIGNAL_LEASE_GONE,   /* the key of the lease was deleted or has expired */
-    MU_SIGNAL_ELECTED,      /* epoch */
-    MU_SIGNAL_EVICTED,      /* key of ours: data is being lost */
-    MU_SIGNAL_BRAKE_RELEASE /* an operator's, on `signal` */
+    MU_SIGNAL_HEARTBEAT,     /* instance, incarnation */
+    MU_SIGNAL_STARTED,       /* instance: events of `events:instances` from here */
+    MU_SIGNAL_UP,            /* instance */
+    MU_SIGNAL_SUSPECT,       /* instance */
+    MU_SIGNAL_DRAINING,      /* instance */
+    MU_SIGNAL_UNDRAINED,     /* instance */
+    MU_SIGNAL_GONE,          /* instance: stopped or dead */
+    MU_SIGNAL_SILENT,        /* instance: its `alive` has expired */
+    MU_SIGNAL_LEASE_GONE,    /* the key of the lease was deleted or has expired */
+    MU_SIGNAL_ELECTED,       /* epoch */
+    MU_SIGNAL_EVICTED,       /* key of ours: data is being lost */
+    MU_SIGNAL_BRAKE_RELEASE, /* an operator's, on `signal` */
+    MU_SIGNAL_FLUSH          /* the same: forget cached decisions */
 };
 
 struct mu_signal {
