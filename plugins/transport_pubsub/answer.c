@@ -52,9 +52,10 @@ char *pubsub_answer(const char *id, const struct muster_result *result, size_t *
         abort(); /* max_answer bounds it: the machine is at its end */
     }
     int head = snprintf(text, room, "{\"id\":%s,\"%s\":", id, fine ? "ok" : "error");
-    memcpy(text + head, body, size);
-    memcpy(text + head + size, "}", 2);
+    memcpy(text + head, body, size); /* NOLINT(bugprone-not-null-terminated-result): below */
     *length = (size_t)head + size + 1;
+    text[*length - 1] = '}';
+    text[*length] = '\0';
     free(error);
     return text;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "muster/plugin.h"
 #include "raw.h"
 
 /* What the reading of one message shares. */
@@ -33,15 +34,19 @@ bool pubsub_id_valid(const char *text, size_t length) {
 }
 
 /* The first fault is the one that is told. */
-__attribute__((format(printf, 3, 4))) static void
-fault(struct pubsub_message *message, enum muster_status status, const char *format, ...) {
+static void fault(struct pubsub_message *message, enum muster_status status, const char *format,
+                  ...) MUSTER_PRINTF(3, 4);
+
+static void fault(struct pubsub_message *message, enum muster_status status, const char *format,
+                  ...) {
     va_list arguments;
-    if (message->fault != MUSTER_OK) {
-        return;
-    }
-    message->fault = status;
     va_start(arguments, format);
-    vsnprintf(message->sentence, sizeof message->sentence, format, arguments);
+    if (message->fault == MUSTER_OK) {
+        message->fault = status;
+        /* The analyzer loses va_start() when it inlines a variadic function. */
+        /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
+        vsnprintf(message->sentence, sizeof message->sentence, format, arguments);
+    }
     va_end(arguments);
 }
 

@@ -41,7 +41,7 @@ static char *from_guide(const char *head) {
 static void run_line(struct mt_redis *redis, char *line) {
     const char *words[32];
     int count = 0;
-    for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " ")) {
+    for (char *rest = line, *word; (word = strsep(&rest, " ")) != NULL;) {
         assert_true(count < 32);
         words[count++] = word;
     }
