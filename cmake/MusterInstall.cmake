@@ -1,15 +1,31 @@
 # What `cmake --install` places beside the programs (which their own directories install):
 #
 #   bin/musterctl  bin/muster-sim  sbin/musterd
-#   lib/muster/plugins/*.so
-#   include/muster/*.h
+#   include/muster/*.h  lib/pkgconfig/muster.pc  lib/muster/plugins/*.so
 #   etc/muster/muster.yaml              never over one that is there (/etc when the prefix is /usr)
-#   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/muster.yaml
+#   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/muster.yaml,
+#                                       examples/plugins: sources that build with muster.pc
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/muster" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         FILES_MATCHING PATTERN "*.h")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md")
 install(FILES etc/muster.yaml DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
+install(DIRECTORY plugins/examples/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples/plugins")
+
+# muster.pc finds its prefix from where it lies: `cmake --install --prefix` may give another one than
+# configuring did. The ABI is read from the header, so that the two cannot differ.
+file(READ "${PROJECT_SOURCE_DIR}/include/muster/plugin.h" header)
+foreach(part MAJOR MINOR)
+  if(NOT header MATCHES "#define MUSTER_ABI_${part} ([0-9]+)")
+    message(FATAL_ERROR "no MUSTER_ABI_${part} in include/muster/plugin.h")
+  endif()
+  set(abi_${part} "${CMAKE_MATCH_1}")
+endforeach()
+set(MUSTER_ABI "${abi_MAJOR}.${abi_MINOR}")
+file(RELATIVE_PATH MUSTER_PC_TO_PREFIX "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/p")
+string(REGEX REPLACE "/$" "" MUSTER_PC_TO_PREFIX "${MUSTER_PC_TO_PREFIX}")
+configure_file(cmake/muster.pc.in "${PROJECT_BINARY_DIR}/muster.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/muster.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
 # An operator's configuration survives every installation. The prefix is looked at when installing,
 # since `cmake --install --prefix` may give another one than configuring did.

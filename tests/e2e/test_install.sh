@@ -28,7 +28,10 @@ for program in bin/musterctl bin/muster-sim sbin/musterd; do
 done
 expect "$prefix/include/muster/status.h"
 expect "$prefix/etc/muster/muster.yaml"
-for file in README.md CHANGELOG.md LICENSE ARCHITECTURE.md examples/muster.yaml; do
+expect "$prefix/lib/muster/plugins/transport_pubsub.so"
+[[ -n $(find "$prefix" -path '*/pkgconfig/muster.pc') ]] || fail "not installed: muster.pc"
+for file in README.md CHANGELOG.md LICENSE ARCHITECTURE.md examples/muster.yaml \
+  examples/plugins/transport_line/CMakeLists.txt; do
   expect "$prefix/share/doc/muster/$file"
 done
 [[ ! -e $prefix/bin/musterd ]] || fail "musterd belongs into sbin"
