@@ -99,6 +99,8 @@ struct mt_process *mt_stand_lead(struct mt_stand *stand, const char *name, bool 
 /* Sends SIGTERM and demands a clean end, of the plugins too. */
 void mt_stand_stop(struct mt_stand *stand, struct mt_process *daemon);
 
+/* Takes the text over; it lives as long as the stand. */
+const char *mt_keep_text(struct mt_stand *stand, char *text);
 /* An argument; one that begins with `{` is an object. */
 struct mt_argument mt_argument(const char *text);
 /* A fresh id, as long as the stand. */

@@ -28,6 +28,10 @@ static struct mt_kept *keep(struct mt_stand *stand, char *text, json_t *json) {
     return kept;
 }
 
+const char *mt_keep_text(struct mt_stand *stand, char *text) {
+    return keep(stand, text, NULL)->text;
+}
+
 /* ---- the stand ---- */
 
 struct mt_stand *mt_stand_create(const struct mt_door *door, const char *const *set) {
