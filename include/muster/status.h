@@ -52,6 +52,9 @@ enum muster_status {
         MUSTER_STATUS_COUNT
 };
 
+/* The functions below are the daemon's and its tools': a plugin cannot link them, and makes what it
+ * needs from MUSTER_STATUS_TABLE. */
+
 /* The word on the wire, `OK` for MUSTER_OK. Static storage; never NULL; does not block. */
 const char *muster_status_code(enum muster_status status);
 
