@@ -6,15 +6,15 @@
 # blocks: the next events that are published, and there may be no others anywhere. A line that begins
 # with four spaces goes on with the one before. <ms> <n> <id> <any> stand for what differs each time.
 # `<!-- test: silence I -->`: from here on the instance I sends no heartbeats; all others that the
-# document started do, as good clients would.
+# document started do, as good clients would. `<!-- test: stop coordinator -->` and `start`: the daemon.
 set -euo pipefail
 export LC_ALL=C
 
 build=$1
 document=${3:-$2/docs/PROTOCOL.md}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mt-XXXXXX")
-state=$dir/state
 started=()
+daemon=
 mkdir "$dir/beating"
 
 fail() {
@@ -24,7 +24,7 @@ fail() {
 }
 
 plain_cli() {
-  REDISCLI_AUTH=$(cat "$state/redis.password") command redis-cli -s "$state/redis.sock" "$@"
+  command redis-cli -s "$dir/redis.sock" "$@"
 }
 
 # What the document calls. Remembers who is to be kept alive.
@@ -38,11 +38,10 @@ redis-cli() {
 
 clean_up() {
   local pid
-  for pid in "${started[@]}"; do
+  for pid in $daemon "${started[@]}"; do
     kill "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
-  [ ! -S "$state/redis.sock" ] || plain_cli SHUTDOWN NOSAVE >/dev/null 2>&1 || true
   rm -rf "$dir"
 }
 trap clean_up EXIT
@@ -70,7 +69,7 @@ steps() {
     function flush() { if (kind != "") print kind "\t" at "\t" text; kind = "" }
     function begin(what, first) { flush(); kind = what; at = NR; text = first }
     /^```/ { flush(); block = block == "" ? substr($0, 4) : ""; next }
-    /^<!-- test: silence / { begin("silence", $4); flush() }
+    /^<!-- test: / { begin($3, $4); flush() }
     block != "console" && block != "json events" { next }
     block == "console" && /^\$ / { begin("run", substr($0, 3)); next }
     kind == "run" && text ~ /\\$/ { sub(/^ +/, ""); text = substr(text, 1, length(text) - 1) $0; next }
@@ -79,10 +78,19 @@ steps() {
   ' "$document"
 }
 
-"$build/musterd" --set "state_dir=$state" --set redis.mode=managed --set detector.suspect_after=8s \
-  --set detector.dead_after=12s 2>"$dir/musterd.log" &
+# A daemon that coordinates.
+start_daemon() {
+  "$build/musterd" --set "state_dir=$dir/state" --set redis.mode=external \
+    --set "redis.url=unix://$dir/redis.sock" --set detector.suspect_after=8s \
+    --set detector.dead_after=12s 2>"$dir/musterd.log" &
+  daemon=$!
+  wait_for 'a coordinator' grep -q 'event=data\.' "$dir/musterd.log"
+}
+
+redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" >"$dir/redis.log" 2>&1 &
 started+=($!)
-wait_for 'a coordinator' grep -q 'event=data\.' "$dir/musterd.log"
+wait_for 'Redis' plain_cli PING
+start_daemon
 plain_cli PSUBSCRIBE '{muster}:events:*' >"$dir/feed" 2>&1 &
 started+=($!)
 wait_for 'the subscription' grep -q psubscribe "$dir/feed"
@@ -137,11 +145,17 @@ but
 $actual"
       ;;
     silence) rm "$dir/beating/$text" ;;
+    stop)
+      kill "$daemon"
+      wait "$daemon" || fail "the daemon ended with $?"
+      ;;
+    start) start_daemon ;;
+    *) fail "line $at: what is $kind?" ;;
   esac
 done 3<"$dir/steps"
 check_rest
 [ "$(published | wc -l)" -eq "$events" ] ||
   fail "the document does not show: $(published | tail -n "+$((events + 1))")"
 [ $runs -ge 40 ] || fail "only $runs commands were found in the document"
-"$build/musterctl" --state-dir "$state" fsck >"$dir/fsck.log" || fail "fsck: $(cat "$dir/fsck.log")"
+"$build/musterctl" --url "unix://$dir/redis.sock" fsck >"$dir/fsck.log" || fail "fsck: $(cat "$dir/fsck.log")"
 echo "ok: $runs commands, $events events"
