@@ -8,23 +8,24 @@ static const struct {
     const char *metric;
     const char *help;
 } counts_table[PUBSUB_COUNTS] = {
-    [PUBSUB_MESSAGES] = {"messages", "Messages of the channel of requests"},
-    [PUBSUB_ANSWERS] = {"answers", "Answers that were published"},
-    [PUBSUB_LOST] = {"answers_lost", "Answers that could not be published"},
-    [PUBSUB_OVERLOADED] = {"overloaded", "Answers OVERLOADED because of a bound of this door"},
+    [PUBSUB_MESSAGES] = {"messages_total", "Messages of the channel of requests"},
+    [PUBSUB_ANSWERS] = {"answers_total", "Answers that were published"},
+    [PUBSUB_LOST] = {"answers_lost_total", "Answers that could not be published"},
+    [PUBSUB_OVERLOADED] = {"overloaded_total",
+                           "Answers OVERLOADED because of a bound of this door"},
 };
 
 static const struct {
     const char *metric;
     const char *why;
 } refusals_table[PUBSUB_REFUSALS] = {
-    [PUBSUB_TOO_LARGE] = {"refused_too_large", "a message is longer than max_message"},
-    [PUBSUB_NOT_JSON] = {"refused_not_json", "a message is not one strict JSON object"},
-    [PUBSUB_NO_REPLY_TO] = {"refused_no_reply_to",
+    [PUBSUB_TOO_LARGE] = {"refused_too_large_total", "a message is longer than max_message"},
+    [PUBSUB_NOT_JSON] = {"refused_not_json_total", "a message is not one strict JSON object"},
+    [PUBSUB_NO_REPLY_TO] = {"refused_no_reply_to_total",
                             "a message has no reply_to that is an inbox of this namespace"},
-    [PUBSUB_NO_INSTANCE] = {"refused_no_instance",
+    [PUBSUB_NO_INSTANCE] = {"refused_no_instance_total",
                             "an anonymous request does not say which instance it is of"},
-    [PUBSUB_FOREIGN_REPLY_TO] = {"refused_foreign_reply_to",
+    [PUBSUB_FOREIGN_REPLY_TO] = {"refused_foreign_reply_to_total",
                                  "reply_to is not the inbox of the requester's own instance"},
 };
 
