@@ -8,14 +8,15 @@
 #include "auth/audit.h"
 #include "auth/cache.h"
 #include "auth/copy.h"
+#include "auth/principal.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/ids.h"
 
 #define QUESTIONS_MAX 100000
 #define SENTENCE 320
-#define NAME_MAX_BYTES 256 /* of a principal */
 #define NONE UINT32_MAX
+#define EXPIRED "the credentials have expired; authenticate again"
 
 struct link {
     char *name;
@@ -55,6 +56,7 @@ struct question {
     const struct muster_resource *resource;
     mu_verdict_cb callback;
     void *context;
+    uint64_t flushes; /* of the cache, when it was asked */
     struct mu_decision_copy later;
     uint32_t next; /* in the list of the free, or of the ready */
 };
@@ -197,21 +199,51 @@ struct ending {
     enum muster_status status;
     const char *reason;
     const char *by;
-    uint64_t cache_ms;
     struct mu_decision_copy copy; /* owns what the verdict points to */
 };
 
+/* The key of the question to the link that is asked. */
+static bool cache_key(const struct question *question, struct mu_buffer *key) {
+    mu_buffer_init(key, 0);
+    return mu_auth_cache_key(key, question->chain->links[question->at].name,
+                             mu_caller_principal(question->caller), question->action,
+                             question->resource);
+}
+
+/* Keeps what the link said, unless decisions were flushed since it was asked. */
 static void remember(struct mu_auth *auth, const struct question *question,
-                     const struct ending *ending) {
+                     const struct muster_decision *decision) {
     struct mu_buffer key;
-    mu_buffer_init(&key, 0);
-    if (mu_auth_cache_key(&key, mu_caller_principal(question->caller), question->action,
-                          question->resource)) {
-        mu_auth_cache_put(
-            auth->cache, mu_clock_boottime_ms(), &key, ending->cache_ms,
-            &(struct mu_auth_cached){ending->status == MUSTER_OK, ending->status, ending->reason});
+    if (question->credentials != NULL || decision->cache_ms == 0 ||
+        question->flushes != auth->counts.flushes) {
+        return;
+    }
+    if (cache_key(question, &key)) {
+        mu_auth_cache_put(auth->cache, mu_clock_boottime_ms(), &key, decision);
     }
     mu_buffer_deinit(&key);
+}
+
+/* What the link said before. */
+static bool recall(struct mu_auth *auth, const struct question *question,
+                   struct mu_decision_copy *copy) {
+    struct muster_decision found;
+    struct mu_buffer key;
+    if (question->credentials != NULL) {
+        return false;
+    }
+    bool hit = mu_auth_cache_count(auth->cache) > 0;
+    if (hit) {
+        hit = cache_key(question, &key) &&
+              mu_auth_cache_find(auth->cache, mu_clock_boottime_ms(), &key, &found);
+        mu_buffer_deinit(&key);
+    }
+    auth->counts.cache_hits += hit ? 1 : 0;
+    auth->counts.cache_misses += hit ? 0 : 1;
+    if (hit) {
+        mu_decision_copy(copy, &found);
+    }
+    return hit;
 }
 
 static void tell_audit(struct mu_auth *auth, const struct question *question,
@@ -243,9 +275,6 @@ static void end(struct mu_auth *auth, struct question *question, struct ending *
         verdict.reason = ending->reason != NULL ? ending->reason : "not allowed";
     }
     tell_audit(auth, question, ending);
-    if (question->credentials == NULL && ending->cache_ms > 0) {
-        remember(auth, question, ending);
-    }
     if (ending->status == MUSTER_OK && question->credentials != NULL) {
         if (question->credentials->purpose == MUSTER_PURPOSE_CALLER) {
             verdict.caller = ending->copy.decision.principal != NULL
@@ -281,23 +310,12 @@ static void end_of_chain(struct mu_auth *auth, struct question *question) {
     end(auth, question, &ending);
 }
 
-/* Not an id of the model: an address of mail or a URL may name somebody as well. */
-static bool is_name(const char *text) {
-    size_t length = strlen(text);
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-            return false;
-        }
-    }
-    return length > 0 && length <= NAME_MAX_BYTES;
-}
-
 /* Takes `copy` over. */
 static void decided(struct mu_auth *auth, struct question *question,
                     struct mu_decision_copy *copy) {
     const struct link *link = &question->chain->links[question->at];
-    const struct muster_decision *decision = &copy->decision;
-    struct ending ending = {.by = link->name, .cache_ms = decision->cache_ms, .copy = *copy};
+    const struct muster_decision *decision = NULL;
+    struct ending ending = {.by = link->name, .copy = *copy};
     bool caller =
         question->credentials != NULL && question->credentials->purpose == MUSTER_PURPOSE_CALLER;
     memset(copy, 0, sizeof *copy);
@@ -309,10 +327,18 @@ static void decided(struct mu_auth *auth, struct question *question,
                         : question->credentials != NULL ? MUSTER_UNAUTHENTICATED
                                                         : MUSTER_DENIED;
         ending.reason = decision->reason;
-    } else if (caller && (decision->principal == NULL || !is_name(decision->principal->id))) {
+    } else if (question->credentials == NULL &&
+               mu_principal_has_expired(mu_caller_principal(question->caller))) {
+        ending.status = MUSTER_UNAUTHENTICATED; /* while it was thought about */
+        ending.reason = EXPIRED;
+    } else if (mu_claims_too_large(decision->claims) ||
+               (decision->principal != NULL && mu_claims_too_large(decision->principal->claims))) {
         ending.status = MUSTER_UNAUTHENTICATED;
-        ending.reason = "the authenticator named nobody: a principal's id is 1 to 256 bytes "
-                        "without control characters";
+        ending.reason = "the claims are larger than 16 KiB";
+    } else if (caller && !mu_principal_is_valid(decision->principal)) {
+        ending.status = MUSTER_UNAUTHENTICATED;
+        ending.reason = "the authenticator named nobody: a principal's id and roles are 1 to 256 "
+                        "bytes without control characters, its instance is an id";
     } else if (!caller && question->credentials != NULL && decision->user != NULL &&
                !mu_id_valid(decision->user, strlen(decision->user))) {
         ending.status = MUSTER_UNAUTHENTICATED;
@@ -350,6 +376,15 @@ static void advance(struct mu_auth *auth, struct question *question) {
                  "who decides it has stopped");
             return;
         }
+        if (recall(auth, question, &copy)) {
+            if (copy.decision.verdict != MUSTER_DEFER) {
+                decided(auth, question, &copy);
+                return;
+            }
+            mu_decision_copy_deinit(&copy);
+            question->at++;
+            continue;
+        }
         decision.verdict = ask(auth, question, &decision);
         if (question->cancelled) {
             give_back(auth, question);
@@ -373,6 +408,7 @@ static void advance(struct mu_auth *auth, struct question *question) {
             copy.decision = (struct muster_decision){.verdict = MUSTER_DENY,
                                                      .reason = "who decides it gave no verdict"};
         }
+        remember(auth, question, &copy.decision);
         if (copy.decision.verdict != MUSTER_DEFER) {
             decided(auth, question, &copy);
             return;
@@ -383,41 +419,38 @@ static void advance(struct mu_auth *auth, struct question *question) {
     end_of_chain(auth, question);
 }
 
-/* 0 when it ended at once. */
-static uint64_t start(struct mu_auth *auth, struct question *question) {
-    uint64_t ticket = ticket_of(question);
-    advance(auth, question);
-    return by_ticket(auth, ticket) != NULL ? ticket : 0;
-}
-
-static uint64_t overloaded(mu_verdict_cb callback, void *context) {
-    callback(context, &(struct mu_verdict){.status = MUSTER_OVERLOADED,
-                                           .reason = "too many decisions are pending"});
-    return 0;
-}
-
-uint64_t mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
-                              mu_verdict_cb callback, void *context) {
+static struct question *begin(struct mu_auth *auth, const struct chain *chain,
+                              mu_verdict_cb callback, void *context, uint64_t *ticket) {
     struct question *question = take(auth);
+    *ticket = 0;
     if (question == NULL) {
-        return overloaded(callback, context);
+        callback(context, &(struct mu_verdict){.status = MUSTER_OVERLOADED,
+                                               .reason = "too many decisions are pending"});
+        return NULL;
     }
-    question->chain = &auth->authenticators;
-    question->credentials = credentials;
+    question->chain = chain;
     question->callback = callback;
     question->context = context;
-    return start(auth, question);
+    question->flushes = auth->counts.flushes;
+    *ticket = ticket_of(question);
+    return question;
 }
 
-/* What needs no authorizer. True: it is answered. */
+void mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
+                          mu_verdict_cb callback, void *context, uint64_t *ticket) {
+    struct question *question = begin(auth, &auth->authenticators, callback, context, ticket);
+    if (question != NULL) {
+        question->credentials = credentials;
+        advance(auth, question);
+    }
+}
+
+/* What no authorizer is asked about. True: it is answered. */
 static bool answer_at_once(struct mu_auth *auth, struct question *question) {
     const struct muster_principal *principal = mu_caller_principal(question->caller);
     const struct muster_resource *resource = question->resource;
-    struct mu_auth_cached found;
-    struct mu_buffer key;
-    if (principal->expires_at != 0 && mu_clock_realtime_ms() >= principal->expires_at) {
-        deny(auth, question, MUSTER_UNAUTHENTICATED, "expiry",
-             "the credentials have expired; authenticate again");
+    if (mu_principal_has_expired(principal)) {
+        deny(auth, question, MUSTER_UNAUTHENTICATED, "expiry", EXPIRED);
         return true;
     }
     if (principal->instance != NULL && resource->instance != NULL &&
@@ -428,39 +461,22 @@ static bool answer_at_once(struct mu_auth *auth, struct question *question) {
         deny(auth, question, MUSTER_DENIED, "binding", sentence);
         return true;
     }
-    if (mu_auth_cache_count(auth->cache) == 0) {
-        auth->counts.cache_misses++;
-        return false;
-    }
-    mu_buffer_init(&key, 0);
-    bool hit = mu_auth_cache_key(&key, principal, question->action, resource) &&
-               mu_auth_cache_find(auth->cache, mu_clock_boottime_ms(), &key, &found);
-    mu_buffer_deinit(&key);
-    if (!hit) {
-        auth->counts.cache_misses++;
-        return false;
-    }
-    auth->counts.cache_hits++;
-    char *reason = found.reason != NULL ? mu_strdup(found.reason) : NULL;
-    deny(auth, question, found.allow ? MUSTER_OK : found.code, "cache", reason);
-    free(reason);
-    return true;
+    return false;
 }
 
-uint64_t mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
-                           enum muster_action action, const struct muster_resource *resource,
-                           mu_verdict_cb callback, void *context) {
-    struct question *question = take(auth);
+void mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
+                       enum muster_action action, const struct muster_resource *resource,
+                       mu_verdict_cb callback, void *context, uint64_t *ticket) {
+    struct question *question = begin(auth, &auth->authorizers, callback, context, ticket);
     if (question == NULL) {
-        return overloaded(callback, context);
+        return;
     }
-    question->chain = &auth->authorizers;
     question->caller = caller;
     question->action = action;
     question->resource = resource;
-    question->callback = callback;
-    question->context = context;
-    return answer_at_once(auth, question) ? 0 : start(auth, question);
+    if (!answer_at_once(auth, question)) {
+        advance(auth, question);
+    }
 }
 
 /* ---- what comes later ---- */
@@ -541,6 +557,7 @@ void mu_auth_tick(struct mu_auth *auth) {
         }
         memset(&question->later, 0, sizeof question->later);
         question->ready = false;
+        remember(auth, question, &copy.decision);
         if (copy.decision.verdict == MUSTER_DEFER) {
             mu_decision_copy_deinit(&copy);
             question->at++;
@@ -576,13 +593,4 @@ void mu_auth_flush(struct mu_auth *auth) {
 void mu_auth_counts(const struct mu_auth *auth, struct mu_auth_counts *out) {
     *out = auth->counts;
     out->cached = mu_auth_cache_count(auth->cache);
-}
-
-const char *mu_auth_action_name(enum muster_action action) {
-    static const char *const names[] = {
-#define NAME(name, text, covers) text,
-        MUSTER_ACTION_TABLE(NAME)
-#undef NAME
-    };
-    return (size_t)action < MUSTER_ACTIONS ? names[action] : "unknown";
 }

@@ -7,7 +7,7 @@
  * authorizers fall to `authorization.default`.
  *
  * Before an authorizer is asked: a principal that is bound to an instance may name no other, one
- * that has expired is UNAUTHENTICATED, and what the cache knows is answered from it.
+ * that has expired is UNAUTHENTICATED. What a link said may be kept for as long as it allows.
  *
  * Ways to fail: the deadline passes while a link thinks (TIMEOUT); the question is cancelled; the
  * link's plugin stops (denied). A handle that is decided twice, late,
@@ -77,14 +77,14 @@ void mu_auth_add_authorizer(struct mu_auth *auth, const struct mu_authorizer *au
 void mu_auth_remove(struct mu_auth *auth, const char *name);
 
 /* Asks. The callback is called exactly once unless cancelled, maybe from inside the call when every
- * answer is there at once; then 0 is returned, else a ticket. Whoever asks keeps the deadline
- * (mu_auth_expire). Credentials, caller and resource are borrowed until the callback or the
- * cancellation. */
-uint64_t mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
-                              mu_verdict_cb callback, void *context) MU_WARN_UNUSED;
-uint64_t mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
-                           enum muster_action action, const struct muster_resource *resource,
-                           mu_verdict_cb callback, void *context) MU_WARN_UNUSED;
+ * answer is there at once. *ticket is written before any hook or the callback is called, and not
+ * after. Whoever asks keeps the deadline (mu_auth_expire). Credentials, caller and resource are
+ * borrowed until the callback or the cancellation. */
+void mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
+                          mu_verdict_cb callback, void *context, uint64_t *ticket);
+void mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
+                       enum muster_action action, const struct muster_resource *resource,
+                       mu_verdict_cb callback, void *context, uint64_t *ticket);
 /* The callback will not come. A ticket of what is over is fine. */
 void mu_auth_cancel(struct mu_auth *auth, uint64_t ticket);
 /* Its time is over: the callback is called now, with TIMEOUT and the name of who kept silent. */

@@ -12,7 +12,7 @@
 struct entry {
     char *key;
     uint64_t until;
-    bool allow;
+    enum muster_verdict verdict;
     enum muster_status code;
     char *reason;
     UT_hash_handle hh; /* in the order of use */
@@ -53,27 +53,30 @@ void mu_auth_cache_destroy(struct mu_auth_cache **cache) {
     *cache = NULL;
 }
 
-/* Parts are ids and JSON, so a byte that neither has (a raw control byte) parts them. */
+/* With its length before it, so that no text can look like two; NULL is not the empty one. */
 static bool part(struct mu_buffer *out, const char *text) {
-    return mu_buffer_append_text(out, text != NULL ? text : "") && mu_buffer_append(out, "\x1f", 1);
+    return text == NULL ? mu_buffer_append_text(out, "-")
+                        : mu_buffer_printf(out, "%zu:%s", strlen(text), text);
 }
 
-bool mu_auth_cache_key(struct mu_buffer *out, const struct muster_principal *principal,
-                       enum muster_action action, const struct muster_resource *resource) {
-    bool done = mu_buffer_printf(out, "%d %d\x1f", (int)principal->kind, (int)action) &&
-                part(out, principal->id) && part(out, principal->instance) &&
+bool mu_auth_cache_key(struct mu_buffer *out, const char *link,
+                       const struct muster_principal *principal, enum muster_action action,
+                       const struct muster_resource *resource) {
+    bool done = mu_buffer_printf(out, "%d %d %zu ", (int)principal->kind, (int)action,
+                                 principal->role_count) &&
+                part(out, link) && part(out, principal->id) && part(out, principal->instance) &&
                 part(out, principal->claims);
     for (size_t i = 0; done && i < principal->role_count; i++) {
         done = part(out, principal->roles[i]);
     }
-    return done && part(out, "") && part(out, resource->operation) &&
-           part(out, resource->session) && part(out, resource->connection) &&
-           part(out, resource->instance) && part(out, resource->incarnation) &&
-           part(out, resource->user) && part(out, resource->claims) && out->length <= KEY_MAX;
+    return done && part(out, resource->operation) && part(out, resource->session) &&
+           part(out, resource->connection) && part(out, resource->instance) &&
+           part(out, resource->incarnation) && part(out, resource->user) &&
+           part(out, resource->claims) && part(out, resource->resumed) && out->length <= KEY_MAX;
 }
 
 bool mu_auth_cache_find(struct mu_auth_cache *cache, uint64_t now, const struct mu_buffer *key,
-                        struct mu_auth_cached *found) {
+                        struct muster_decision *found) {
     struct entry *entry = NULL;
     HASH_FIND(hh, cache->entries, key->data, key->length, entry);
     if (entry == NULL) {
@@ -85,14 +88,15 @@ bool mu_auth_cache_find(struct mu_auth_cache *cache, uint64_t now, const struct 
     }
     HASH_DEL(cache->entries, entry);
     HASH_ADD_KEYPTR(hh, cache->entries, entry->key, key->length, entry);
-    *found = (struct mu_auth_cached){entry->allow, entry->code, entry->reason};
+    *found = (struct muster_decision){
+        .verdict = entry->verdict, .code = entry->code, .reason = entry->reason};
     return true;
 }
 
 void mu_auth_cache_put(struct mu_auth_cache *cache, uint64_t now, const struct mu_buffer *key,
-                       uint64_t keep_ms, const struct mu_auth_cached *decision) {
+                       const struct muster_decision *decision) {
     struct entry *entry = NULL;
-    if (cache->most == 0 || keep_ms == 0) {
+    if (cache->most == 0 || decision->cache_ms == 0) {
         return;
     }
     HASH_FIND(hh, cache->entries, key->data, key->length, entry);
@@ -104,8 +108,8 @@ void mu_auth_cache_put(struct mu_auth_cache *cache, uint64_t now, const struct m
     }
     entry = mu_calloc(1, sizeof *entry);
     entry->key = mu_strndup(key->data, key->length);
-    entry->until = now + (keep_ms < KEEP_MAX_MS ? keep_ms : KEEP_MAX_MS);
-    entry->allow = decision->allow;
+    entry->until = now + (decision->cache_ms < KEEP_MAX_MS ? decision->cache_ms : KEEP_MAX_MS);
+    entry->verdict = decision->verdict;
     entry->code = decision->code;
     entry->reason = decision->reason != NULL ? mu_strdup(decision->reason) : NULL;
     HASH_ADD_KEYPTR(hh, cache->entries, entry->key, key->length, entry);

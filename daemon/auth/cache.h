@@ -1,4 +1,5 @@
-/* cache.h - decisions that may be given again without asking, by everything an authorizer sees.
+/* cache.h - what an authorizer said, DEFER too, by everything that it saw: given again without
+ * asking it, for as long as it allowed.
  *
  * Bounded; the one not used for longest makes room. */
 #ifndef MU_AUTH_CACHE_H
@@ -13,24 +14,21 @@
 
 struct mu_auth_cache;
 
-struct mu_auth_cached {
-    bool allow;
-    enum muster_status code; /* of a denial */
-    const char *reason;      /* of a denial, or NULL; valid until the cache changes */
-};
-
 /* `most` 0: it keeps nothing. */
 struct mu_auth_cache *mu_auth_cache_create(size_t most);
 void mu_auth_cache_destroy(struct mu_auth_cache **cache);
 
-/* The key of a question: who, what, on what. False: out of memory, or too long to be kept. */
-bool mu_auth_cache_key(struct mu_buffer *out, const struct muster_principal *principal,
-                       enum muster_action action,
+/* The key of a question to `link`: who, what, on what. False: out of memory, or too long to be
+ * kept. */
+bool mu_auth_cache_key(struct mu_buffer *out, const char *link,
+                       const struct muster_principal *principal, enum muster_action action,
                        const struct muster_resource *resource) MU_WARN_UNUSED;
+/* `found` has verdict, code and reason; its text is valid until the cache changes. */
 bool mu_auth_cache_find(struct mu_auth_cache *cache, uint64_t now, const struct mu_buffer *key,
-                        struct mu_auth_cached *found);
+                        struct muster_decision *found);
+/* For decision->cache_ms, at most a day. */
 void mu_auth_cache_put(struct mu_auth_cache *cache, uint64_t now, const struct mu_buffer *key,
-                       uint64_t keep_ms, const struct mu_auth_cached *decision);
+                       const struct muster_decision *decision);
 void mu_auth_cache_flush(struct mu_auth_cache *cache);
 size_t mu_auth_cache_count(const struct mu_auth_cache *cache);
 

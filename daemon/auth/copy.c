@@ -4,19 +4,45 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 #define REASON_MAX 200
-#define CLAIMS_MAX 16384
 
-static const char *keep(const char *text, size_t most) {
-    return text != NULL ? mu_strndup(text, strnlen(text, most)) : NULL;
+static const char *keep(const char *text) {
+    return text != NULL ? mu_strdup(text) : NULL;
+}
+
+/* A sentence that fits into a line of any protocol: valid UTF-8, cut between characters, without
+ * control characters. */
+static const char *keep_sentence(const char *text) {
+    if (text == NULL) {
+        return NULL;
+    }
+    char *copy = mu_calloc(1, REASON_MAX + 1);
+    size_t used = 0;
+    for (size_t left = strlen(text); left > 0;) {
+        size_t size = mu_utf8_sequence((const unsigned char *)text, left, NULL);
+        size_t step = size > 0 ? size : 1;
+        if (used + step > REASON_MAX) {
+            break;
+        }
+        if (size == 0 || (unsigned char)*text < 0x20 || *text == 0x7f) {
+            copy[used++] = ' ';
+        } else {
+            memcpy(copy + used, text, size);
+            used += size;
+        }
+        text += step;
+        left -= step;
+    }
+    return copy;
 }
 
 void mu_decision_copy(struct mu_decision_copy *copy, const struct muster_decision *decision) {
     copy->decision = *decision;
-    copy->decision.reason = keep(decision->reason, REASON_MAX);
-    copy->decision.user = keep(decision->user, SIZE_MAX);
-    copy->decision.claims = keep(decision->claims, CLAIMS_MAX);
+    copy->decision.reason = keep_sentence(decision->reason);
+    copy->decision.user = keep(decision->user);
+    copy->decision.claims = keep(decision->claims);
     copy->principal = decision->principal != NULL && decision->principal->id != NULL
                           ? mu_caller_create(decision->principal)
                           : NULL;

@@ -8,7 +8,7 @@
 uint64_t mu_clock_boottime_ms(void);
 /* CLOCK_MONOTONIC in microseconds: for measuring work. */
 uint64_t mu_clock_monotonic_us(void);
-/* CLOCK_REALTIME in ms since 1970: for log lines only; nothing is decided with it. */
+/* CLOCK_REALTIME in ms since 1970: for log lines, and for credentials that say when they expire. */
 uint64_t mu_clock_realtime_ms(void);
 
 #endif

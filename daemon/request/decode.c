@@ -171,6 +171,7 @@ void mu_decode_resource(enum muster_operation operation, size_t count,
         .connection = text_at(operation, 'c', count, arguments),
         .instance = text_at(operation, 'i', count, arguments),
         .incarnation = text_at(operation, 'n', count, arguments),
+        .resumed = text_at(operation, 'C', count, arguments),
     };
     if (operation == MUSTER_OPERATION_COUNT) {
         resource->session = arguments[step].data;

@@ -8,15 +8,12 @@
 
 #define CREDENTIAL "credential"
 
-/* May the key be in it? A backslash may spell it in another way. */
-static bool suspicious(const struct muster_text *options) {
-    return memmem(options->data, options->length, CREDENTIAL, strlen(CREDENTIAL)) != NULL ||
-           memchr(options->data, '\\', options->length) != NULL;
-}
-
 static char *printed(json_t *object) {
     char *text = json_dumps(object, JSON_COMPACT);
     char *copy = text != NULL ? mu_strdup(text) : NULL;
+    if (text != NULL) {
+        explicit_bzero(text, strlen(text)); /* it may hold a resume secret */
+    }
     free(text);
     return copy;
 }
@@ -34,6 +31,9 @@ static json_t *parsed(const char *options, size_t length) {
 static enum muster_status take(json_t *object, struct mu_options *out, struct mu_error *error) {
     const json_t *credential = json_object_get(object, CREDENTIAL);
     const json_t *user = json_object_get(object, "user");
+    if (json_is_string(user)) {
+        out->user = mu_strdup(json_string_value(user));
+    }
     if (credential == NULL) {
         return MUSTER_OK;
     }
@@ -45,9 +45,6 @@ static enum muster_status take(json_t *object, struct mu_options *out, struct mu
     out->credential = mu_strndup(json_string_value(credential), out->credential_length);
     explicit_bzero((char *)(uintptr_t)json_string_value(credential), out->credential_length);
     json_object_del(object, CREDENTIAL);
-    if (json_is_string(user)) {
-        out->user = mu_strdup(json_string_value(user));
-    }
     out->rest = printed(object);
     return MUSTER_OK;
 }
@@ -55,7 +52,7 @@ static enum muster_status take(json_t *object, struct mu_options *out, struct mu
 enum muster_status mu_options_take(const struct muster_text *options, struct mu_options *out,
                                    struct mu_error *error) {
     memset(out, 0, sizeof *out);
-    if (!suspicious(options)) {
+    if (options->length == 0) {
         return MUSTER_OK;
     }
     json_t *object = parsed(options->data, options->length);
@@ -70,6 +67,9 @@ enum muster_status mu_options_take(const struct muster_text *options, struct mu_
 void mu_options_deinit(struct mu_options *options) {
     if (options->credential != NULL) {
         explicit_bzero(options->credential, options->credential_length);
+    }
+    if (options->rest != NULL) {
+        explicit_bzero(options->rest, strlen(options->rest));
     }
     free(options->credential);
     free(options->user);

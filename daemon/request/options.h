@@ -15,7 +15,7 @@ struct mu_options {
     char *rest; /* the options without the credential; NULL: unchanged */
 };
 
-/* OK; BAD_JSON or BAD_REQUEST when they may hold a credential and cannot be read. */
+/* OK; BAD_JSON when they are no object, BAD_REQUEST when the credential is no text. */
 enum muster_status mu_options_take(const struct muster_text *options, struct mu_options *out,
                                    struct mu_error *error);
 void mu_options_deinit(struct mu_options *options);

@@ -15,6 +15,11 @@
 #define NAME_MAX_BYTES 64
 
 static void on_timer(uv_timer_t *timer);
+static void on_check(uv_check_t *check);
+
+static void on_idle(uv_idle_t *idle) {
+    (void)idle;
+}
 
 /* ---- memory ---- */
 
@@ -102,6 +107,7 @@ void mu_request_unref(struct mu_one_request **pointer) {
     }
     assert(!mu_life_is_pending(request->life) && !request->at_redis);
     request->owner_set->counts.bytes -= request->bytes;
+    request->owner_set->living--;
     for (size_t i = 0; i < request->count; i++) {
         wipe(&request->arguments[i]); /* a profile, or a secret */
     }
@@ -134,14 +140,22 @@ void mu_request_move(struct mu_one_request *request, enum mu_life life) {
     check(request);
 }
 
+/* Work is due in the next turn, after the sockets: a door that asks again from its reply must not
+ * keep others waiting. */
+static void wake(void *context) {
+    struct mu_requests *set = context;
+    if (!set->handle_closing) {
+        uv_check_start(&set->check, on_check);
+        uv_idle_start(&set->idle, on_idle);
+    }
+}
+
 static void look_at(struct mu_requests *set) {
     const struct mu_heap_node *node = mu_heap_first(&set->deadlines);
     if (set->handle_closing) {
         return;
     }
-    if (set->first != NULL) {
-        uv_timer_start(&set->timer, on_timer, 0, 0);
-    } else if (node != NULL) {
+    if (node != NULL) {
         uint64_t now = mu_clock_boottime_ms();
         uv_timer_start(&set->timer, on_timer, node->key > now ? node->key - now : 1, 0);
     } else {
@@ -246,8 +260,6 @@ static void run_queue(struct mu_requests *set) {
 static void on_timer(uv_timer_t *timer) {
     struct mu_requests *set = timer->data;
     uint64_t now = mu_clock_boottime_ms();
-    mu_auth_tick(set->options.auth);
-    run_queue(set);
     for (struct mu_heap_node *node = mu_heap_first(&set->deadlines);
          node != NULL && node->key <= now; node = mu_heap_first(&set->deadlines)) {
         expire((struct mu_one_request *)(void *)((char *)node -
@@ -256,12 +268,13 @@ static void on_timer(uv_timer_t *timer) {
     look_at(set);
 }
 
-/* A decision came later. */
-static void on_wake(void *context) {
-    struct mu_requests *set = context;
-    if (!set->handle_closing) {
-        uv_timer_start(&set->timer, on_timer, 0, 0);
-    }
+static void on_check(uv_check_t *check) {
+    struct mu_requests *set = check->data;
+    uv_check_stop(&set->check);
+    uv_idle_stop(&set->idle);
+    mu_auth_tick(set->options.auth);
+    run_queue(set);
+    look_at(set);
 }
 
 /* ---- asking ---- */
@@ -270,7 +283,7 @@ static struct mu_one_request *prepare(struct mu_requests *set, enum mu_request_k
                                       void *owner, const char *door, void *context, size_t bytes,
                                       enum muster_status *status) {
     *status = set->closing ? MUSTER_UNAVAILABLE
-              : set->counts.pending >= set->options.pending_max ||
+              : set->living >= set->options.pending_max ||
                       bytes > set->options.bytes_max - set->counts.bytes
                   ? MUSTER_OVERLOADED
                   : MUSTER_OK;
@@ -290,6 +303,7 @@ static struct mu_one_request *prepare(struct mu_requests *set, enum mu_request_k
     request->bytes = bytes;
     set->counts.bytes += bytes;
     set->counts.pending++;
+    set->living++;
     return request;
 }
 
@@ -305,7 +319,10 @@ static void enqueue(struct mu_one_request *request, uint64_t timeout_ms, uint64_
         *id = request->id;
     }
     check(request);
-    look_at(set);
+    if (mu_heap_first(&set->deadlines) == &request->deadline) {
+        look_at(set);
+    }
+    wake(set);
 }
 
 static size_t size_of(const struct muster_credentials *credentials) {
@@ -424,13 +441,21 @@ struct mu_requests *mu_requests_create(const struct mu_requests_options *options
     set->options.timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS;
     set->last = &set->first;
     uv_timer_init(options->loop, &set->timer);
+    uv_check_init(options->loop, &set->check);
+    uv_idle_init(options->loop, &set->idle);
     set->timer.data = set;
-    mu_auth_set_wake(options->auth, on_wake, set);
+    set->check.data = set;
+    set->idle.data = set;
+    set->handles = 3;
+    mu_auth_set_wake(options->auth, wake, set);
     return set;
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
     struct mu_requests *set = handle->data;
+    if (--set->handles > 0) {
+        return;
+    }
     void (*closed)(void *context) = set->closed;
     void *context = set->closed_context;
     assert(set->counts.pending == 0 && set->counts.at_redis == 0 && set->first == NULL);
@@ -448,6 +473,8 @@ static void maybe_closed(struct mu_requests *set) {
         mu_auth_set_wake(set->options.auth, NULL, NULL);
         run_queue(set); /* all of them cancelled: gives the references back */
         uv_close((uv_handle_t *)&set->timer, on_handle_closed);
+        uv_close((uv_handle_t *)&set->check, on_handle_closed);
+        uv_close((uv_handle_t *)&set->idle, on_handle_closed);
     }
 }
 

@@ -55,12 +55,16 @@ struct mu_one_request {
 
 struct mu_requests {
     struct mu_requests_options options;
-    uv_timer_t timer;
+    uv_timer_t timer; /* the next deadline */
+    uv_check_t check; /* work is due: after the sockets had their turn */
+    uv_idle_t idle;   /* so that the loop does not wait for them */
+    unsigned handles; /* that are still open, when closing */
     struct mu_heap deadlines;
     struct mu_one_request *by_id;
     struct mu_one_request *first; /* the queue */
     struct mu_one_request **last;
     uint64_t id;
+    size_t living; /* requests, also those nobody waits for but Redis still has */
     bool closing;
     bool handle_closing;
     void (*closed)(void *context);

@@ -61,7 +61,11 @@ static void replace_options(struct mu_one_request *request, char *text) {
         assert(position == request->count); /* options follow what is required */
         request->arguments[request->count++] = (struct muster_text){NULL, 0};
     }
-    free((char *)(uintptr_t)request->arguments[position].data);
+    char *old = (char *)(uintptr_t)request->arguments[position].data;
+    if (old != NULL) { /* it may hold a resume secret */
+        explicit_bzero(old, request->arguments[position].length);
+    }
+    free(old);
     request->arguments[position] = (struct muster_text){text, strlen(text)};
 }
 
@@ -122,11 +126,8 @@ static void ask(struct mu_one_request *request) {
         request->resource.claims = request->claims;
     }
     mu_request_ref(request);
-    uint64_t ticket = mu_auth_authorize(request->owner_set->options.auth, request->caller,
-                                        request->action, &request->resource, on_verdict, request);
-    if (ticket != 0) {
-        request->ticket = ticket;
-    }
+    mu_auth_authorize(request->owner_set->options.auth, request->caller, request->action,
+                      &request->resource, on_verdict, request, &request->ticket);
     mu_request_unref(&request);
 }
 
@@ -188,6 +189,8 @@ static void verify(struct mu_one_request *request) {
         return;
     }
     if (request->options.credential == NULL) {
+        request->user = request->options.user; /* as the caller says */
+        request->options.user = NULL;
         authorize(request);
         return;
     }
@@ -201,11 +204,8 @@ static void verify(struct mu_one_request *request) {
         .requested_user = request->options.user,
     };
     mu_request_ref(request);
-    uint64_t ticket = mu_auth_authenticate(request->owner_set->options.auth, &request->end_user,
-                                           on_user, request);
-    if (ticket != 0) {
-        request->ticket = ticket;
-    }
+    mu_auth_authenticate(request->owner_set->options.auth, &request->end_user, on_user, request,
+                         &request->ticket);
     mu_request_unref(&request);
 }
 
@@ -230,11 +230,8 @@ static void on_caller(void *context, const struct mu_verdict *verdict) {
 static void authenticate(struct mu_one_request *request) {
     mu_request_move(request, MU_LIFE_AUTHENTICATING);
     mu_request_ref(request);
-    uint64_t ticket = mu_auth_authenticate(request->owner_set->options.auth, &request->credentials,
-                                           on_caller, request);
-    if (ticket != 0) {
-        request->ticket = ticket;
-    }
+    mu_auth_authenticate(request->owner_set->options.auth, &request->credentials, on_caller,
+                         request, &request->ticket);
     mu_request_unref(&request);
 }
 

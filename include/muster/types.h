@@ -169,8 +169,9 @@ struct muster_resource {
     const char *connection; /* of the request; of TOUCH the first */
     const char *instance;
     const char *incarnation;
-    const char *user;   /* that the connection will have, after its credential was verified */
-    const char *claims; /* of the end user, JSON, or NULL */
+    const char *user;    /* that the connection will have, after its credential was verified */
+    const char *claims;  /* of the end user, JSON, or NULL */
+    const char *resumed; /* RESUME: the old connection */
 };
 
 struct muster_decision {

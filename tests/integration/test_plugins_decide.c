@@ -262,8 +262,8 @@ static void what_was_not_asked_cannot_be_decided(void **state) {
     struct fixture *f = *state;
     start(f, "stranger", NULL);
     expect_answer(f, START, STARTED);
-    expect_fault(f, "plugin.decided_late", "decider",
-                 "a question was decided that is over; nothing happened");
+    expect_fault(f, "plugin.decided_not_its_own", "decider",
+                 "a question was decided that the plugin was not asked; nothing happened");
     end(f);
 }
 
