@@ -8,7 +8,7 @@ local function reply(session)
 end
 
 -- What is asked for: limit (nil: none), keep, meta (nil: as it is).
-local function wanted(c, session, options, meta)
+local function wanted(session, options, meta)
     local want = { limit = session.limit, keep = session.keep or false }
     if options.limit ~= nil then
         want.limit = type(options.limit) == 'number' and options.limit or nil
@@ -61,7 +61,7 @@ mu.define('configure', {
             end
             fail('UNKNOWN_SESSION', 'session ' .. quote(args[1]) .. ' does not exist; keep:true would open it')
         end
-        local want = wanted(c, session, options, meta)
+        local want = wanted(session, options, meta)
         if session.exists and want.limit == session.limit and want.keep == session.keep and not want.meta then
             return reply(session)
         end

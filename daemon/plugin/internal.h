@@ -61,6 +61,7 @@ struct muster_timer {
 };
 
 struct muster_plugin {
+    void *object; /* of dlopen(); never closed */
     struct mu_plugins *owner;
     char *name;
     char *file;

@@ -157,12 +157,12 @@ enum muster_status mu_plugin_check_file(const char *file, struct mu_error *error
 /* Never closed: late callbacks into unmapped code crash the process, and libraries with
  * thread-local storage break when they are loaded again. */
 enum muster_status mu_plugin_open(struct muster_plugin *plugin, struct mu_error *error) {
-    void *object = dlopen(plugin->file, RTLD_NOW | RTLD_LOCAL);
-    if (object == NULL) {
+    plugin->object = dlopen(plugin->file, RTLD_NOW | RTLD_LOCAL);
+    if (plugin->object == NULL) {
         return mu_error_set(error, MUSTER_BAD_REQUEST, "%s: cannot be loaded: %s", plugin->file,
                             dlerror());
     }
-    void *symbol = dlsym(object, MUSTER_PLUGIN_SYMBOL);
+    void *symbol = dlsym(plugin->object, MUSTER_PLUGIN_SYMBOL);
     if (symbol == NULL) {
         return mu_error_set(error, MUSTER_BAD_REQUEST,
                             "%s: symbol " MUSTER_PLUGIN_SYMBOL ": expected one, found none",
