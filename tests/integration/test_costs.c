@@ -168,7 +168,7 @@ static void test_table(void **state) {
 /* Bounds, in commands a call. What an election looks at comes in chunks of 64, 500 at most. */
 enum { CALL_MAX = 40, PAGE = 1000, REAP_BUDGET = 256, A_MEMBERSHIP_MAX = 8 };
 
-static json_t *counted(struct mt_fixture *f, long long most, const char *const words[]) {
+static json_t *call_counted(struct mt_fixture *f, long long most, const char *const words[]) {
     count_from_here(f->redis);
     json_t *reply = mt_ok_at(f->redis, __FILE__, __LINE__, words);
     long long commands = commands_so_far(f->redis);
@@ -176,7 +176,7 @@ static json_t *counted(struct mt_fixture *f, long long most, const char *const w
     assert_in_range(commands, 1, most);
     return reply;
 }
-#define COUNTED(f, most, ...) counted((f), (most), (const char *const[]){__VA_ARGS__, NULL})
+#define COUNTED(f, most, ...) call_counted((f), (most), (const char *const[]){__VA_ARGS__, NULL})
 
 static void enter_many(struct mt_fixture *f, int from, int to, const char *instance,
                        const char *incarnation) {
