@@ -106,7 +106,7 @@ end
 local function wrong_with(text)
     local strings = '"[^"]*"'
     -- Anything but printable ASCII without the backslash takes the slow way.
-    if not find(text, '^[\32-Z%[%]%^_-~]*$') then
+    if not find(text, '^[_-~\32-Z%[%]%^]*$') then
         -- A control byte inside a string leaves its quotes in the skeleton, which is then refused.
         strings = '"[^"%c]*"'
         if find(text, '[%z\1-\8\11\12\14-\31]') then

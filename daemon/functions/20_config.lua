@@ -131,7 +131,12 @@ function mu.define(name, spec)
             if not booted then
                 boot()
             end
-            local c = { looks = ELECTION_LOOKS }
+            -- All fields at once: a table that grows is copied each time.
+            local c = {
+                looks = ELECTION_LOOKS,
+                prefix = false, config = false, now = false, clock = false,
+                clock_raised = false, instances = false, typed = false,
+            }
             local ok, reply = pcall(serve, c, spec, keys, args)
             finish(c)
             if ok then

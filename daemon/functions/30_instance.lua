@@ -2,26 +2,35 @@
 
 local fail, quote, int, now = mu.fail, mu.quote, mu.int, mu.now
 
+-- What an instance's hash says about it: incarnation, state, draining.
+local function instance_fields(c, id)
+    return call('HMGET', c.prefix .. 'instance:' .. id, 'incarnation', 'state', 'draining')
+end
+mu.instance_fields = instance_fields
+
+-- Remembers, for this call, what instance_fields() read.
+local function know_instance(c, id, fields)
+    local known = false
+    if fields[1] then
+        known = {
+            incarnation = fields[1],
+            state = fields[2],
+            draining = fields[3] == '1',
+            eligible = fields[2] == 'up' and fields[3] ~= '1',
+        }
+    end
+    c.instances = c.instances or {}
+    c.instances[id] = known
+    return known
+end
+mu.know_instance = know_instance
+
 -- The registered instance {incarnation, state, draining, eligible}, or false. Looked up once a call.
 local function instance(c, id)
     local instances = c.instances
-    if not instances then
-        instances = {}
-        c.instances = instances
-    end
-    local known = instances[id]
-    if known == nil then
-        local fields = call('HMGET', c.prefix .. 'instance:' .. id, 'incarnation', 'state', 'draining')
-        known = false
-        if fields[1] then
-            known = {
-                incarnation = fields[1],
-                state = fields[2],
-                draining = fields[3] == '1',
-                eligible = fields[2] == 'up' and fields[3] ~= '1',
-            }
-        end
-        instances[id] = known
+    local known = instances and instances[id]
+    if known == nil or not instances then
+        known = know_instance(c, id, instance_fields(c, id))
     end
     return known
 end

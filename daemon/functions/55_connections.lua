@@ -2,13 +2,12 @@
 
 local fail, check_id, quote, int = mu.fail, mu.check_id, mu.quote, mu.int
 
--- The connection's record in the caller's instance {key, record or nil}, all ids checked. `fresh`:
--- it is known already that there is none.
-function mu.own_record(c, connection, instance, incarnation, fresh)
+-- The connection's record in the caller's instance {key, record or nil}, all ids checked.
+function mu.own_record(c, connection, instance, incarnation)
     check_id(connection, 'connection')
     local known = mu.own_instance(c, instance, incarnation)
     local key = c.prefix .. 'instance:' .. instance .. ':connections'
-    local text = not fresh and call('HGET', key, connection)
+    local text = call('HGET', key, connection)
     local record = nil
     if text then
         record = mu.parse_record(text)

@@ -124,7 +124,7 @@ mu.define('enter', {
                 return answer
             end
         end
-        local key, record, known = mu.own_record(c, connection, instance, incarnation, fields ~= nil)
+        local key, record, known = mu.own_record(c, connection, instance, incarnation)
         local session = load_session(c, args[1], connection, fields)
         local member = mu.member_of(session)
         if record then

@@ -197,6 +197,7 @@ static void test_over_maxmemory(void **state) {
     mt_start(f, "node-4", "d");
     mt_enter(f, "s0", "d1", "node-4", "d", NULL);
     mt_enter(f, "s0", "d2", "node-2", "b", NULL);
+    mt_enter(f, "s0", "d3", "node-2", "b", "{\"ttl\":600000}");
     mt_command(f->redis, "CONFIG SET maxmemory 1");
     const char *error = NULL;
     static const char *const refused[][6] = {{"enter", "s0", "new", "node-2", "b", NULL},
@@ -223,6 +224,11 @@ static void test_over_maxmemory(void **state) {
     assert_true(mt_bool(mt_ok(f->redis, "kick", "s1", "c0"), "left"));
     mt_ok(f->redis, "unregister", "c1", "node-1", "a");
     mt_ok(f->redis, "promote", "s0", "d2");
+    mt_ok(f->redis, "touch", "node-2", "b", "d3");
+    mt_ok(f->redis, "disconnect", "d3", "node-2", "b", "0");
+    mt_ok(f->redis, "touch", "node-2", "b", "d3");
+    mt_ok(f->redis, "disconnect", "d3", "node-2", "b", "0");
+    assert_int_equal(mt_int(mt_ok(f->redis, "expire", f->epoch, "10"), "expired"), 1);
     mt_ok(f->redis, "stop", "node-4", "d");
     mt_reap(f, "node-4:d");
     mt_suspect(f, "node-1", "a");
