@@ -355,13 +355,15 @@ static void test_grace_of_an_old_incarnation(void **state) {
     struct mt_fixture *f = fresh(state);
     disconnect(f, "c1", "node-1", "a", "1000");
     mt_start(f, "node-1", "a2");
-    assert_true(mt_bool(mt_enter(f, "room", "c1", "node-1", "a2", "{\"user\":\"u1\"}"), "adopted"));
+    assert_true(mt_bool(
+        mt_enter(f, "room", "c1", "node-1", "a2", "{\"user\":\"u1\",\"ttl\":60000}"), "adopted"));
     assert_null(strstr(member_of(f, "room", "c1"), "away"));
     mt_command(f->redis, "ZADD " MT_NS "deadlines 1 node-1/a/c1");
     mt_events_skip(f->events);
     assert_int_equal(mt_int(expire(f), "dropped"), 1);
     mt_expect_no_events(f->events);
     assert_non_null(member_of(f, "room", "c1"));
+    mt_ok(f->redis, "join", "other", "c1", "node-1", "a2"); /* its record stands, too */
 }
 
 static void test_adopted_while_away(void **state) {
