@@ -404,10 +404,6 @@ static void advance(struct mu_auth *auth, struct question *question) {
         question->ready = false;
         question->waiting = false;
         question->decided = question->generation;
-        if ((unsigned)copy.decision.verdict > MUSTER_DEFER) {
-            copy.decision = (struct muster_decision){.verdict = MUSTER_DENY,
-                                                     .reason = "who decides it gave no verdict"};
-        }
         remember(auth, question, &copy.decision);
         if (copy.decision.verdict != MUSTER_DEFER) {
             decided(auth, question, &copy);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/principal.h"
 #include "base/alloc.h"
 #include "base/utf8.h"
 
@@ -39,13 +40,17 @@ static const char *keep_sentence(const char *text) {
 }
 
 void mu_decision_copy(struct mu_decision_copy *copy, const struct muster_decision *decision) {
+    static const struct muster_decision none = {.verdict = MUSTER_DENY,
+                                                .reason = "who decides it gave no verdict"};
+    if ((unsigned)decision->verdict > MUSTER_DEFER) {
+        decision = &none;
+    }
     copy->decision = *decision;
     copy->decision.reason = keep_sentence(decision->reason);
     copy->decision.user = keep(decision->user);
     copy->decision.claims = keep(decision->claims);
-    copy->principal = decision->principal != NULL && decision->principal->id != NULL
-                          ? mu_caller_create(decision->principal)
-                          : NULL;
+    copy->principal =
+        mu_principal_is_valid(decision->principal) ? mu_caller_create(decision->principal) : NULL;
     copy->decision.principal =
         copy->principal != NULL ? mu_caller_principal(copy->principal) : NULL;
 }

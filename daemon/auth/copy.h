@@ -10,7 +10,8 @@ struct mu_decision_copy {
     struct muster_caller *principal; /* owns decision.principal */
 };
 
-/* `copy` is uninitialised or empty; at most 200 bytes of a reason are kept. */
+/* `copy` is uninitialised or empty; at most 200 bytes of a reason are kept. A verdict that is none,
+ * LATER too, becomes a denial; a principal that is not valid becomes none. */
 void mu_decision_copy(struct mu_decision_copy *copy, const struct muster_decision *decision);
 /* An empty one is fine. */
 void mu_decision_copy_deinit(struct mu_decision_copy *copy);

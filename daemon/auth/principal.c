@@ -16,7 +16,7 @@ bool mu_principal_has_expired(const struct muster_principal *principal) {
 
 /* Not an id of the model: an address of mail or a URL may name somebody as well. */
 static bool is_name(const char *text) {
-    size_t length = strlen(text);
+    size_t length = text != NULL ? strnlen(text, NAME_MAX_BYTES + 1) : 0;
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
             return false;
@@ -28,7 +28,8 @@ static bool is_name(const char *text) {
 bool mu_principal_is_valid(const struct muster_principal *principal) {
     if (principal == NULL || !is_name(principal->id) || principal->role_count > ROLES_MAX ||
         (principal->instance != NULL &&
-         !mu_id_valid(principal->instance, strlen(principal->instance)))) {
+         !mu_id_valid(principal->instance, strlen(principal->instance))) ||
+        (principal->roles == NULL && principal->role_count > 0)) {
         return false;
     }
     for (size_t i = 0; i < principal->role_count; i++) {
