@@ -56,7 +56,7 @@ mu.define('resume', {
         local hash = mu.secret_hash(old, old.connection, args[6])
         -- The hash stands in it, so that only the same call again is answered the same.
         local resumed = old.instance .. ':' .. old.incarnation .. ':' .. old.connection .. ':' .. hash
-        local key, present, known = mu.own_record(c, who.connection, who.instance, who.incarnation)
+        local key, present = mu.own_record(c, who.connection, who.instance, who.incarnation)
         if present then
             if present.resumed ~= resumed then
                 fail('CONNECTION_TAKEN', 'connection ' .. quote(who.connection) .. ' is registered already')
@@ -65,7 +65,6 @@ mu.define('resume', {
         end
         local old_key, before = old_record(c, old, hash)
         mu.check_same_user(before, options, old.connection, true)
-        mu.check_not_draining(known, who.instance)
         local plans = mu.own_memberships(c, before, old)
         local record = mu.new_connection(c, who, options, given or before.profile)
         record.resumed = resumed

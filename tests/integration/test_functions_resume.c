@@ -195,11 +195,27 @@ static void test_onto_a_suspect(void **state) {
     assert_string_equal(mt_leader(f, "side"), "c7");
 }
 
+/* Onto a draining instance: it may come, and leads nothing there. */
+static void test_onto_a_draining(void **state) {
+    struct mt_fixture *f = fresh(state);
+    mt_start(f, "node-3", "c");
+    mt_ok(f->redis, "drain", "node-3", "c", "on");
+    mt_events_skip(f->events);
+    mt_ok(f->redis, "resume", "c7", "node-3", "c", "c1", "node-1:a", "s3cret", USER);
+    mt_expect_events(f->events, "{'event':'member.resumed','session':'room','#more':0}",
+                     "{'event':'leader.changed','session':'room','leader':'c2','previous':'c1',"
+                     "'reason':'draining','#more':0}",
+                     "{'event':'member.resumed','session':'side','#more':0}",
+                     "{'event':'leader.changed','session':'side','leader':null,'previous':'c1',"
+                     "'reason':'draining','#more':0}");
+    mt_ok(f->redis, "drain", "node-3", "c", "off");
+    assert_int_equal(mt_int(mt_ok(f->redis, "sweep", f->epoch, "0", "100"), "elected"), 1);
+    assert_string_equal(mt_leader(f, "side"), "c7");
+}
+
 static void test_refused(void **state) {
     struct mt_fixture *f = fresh(state);
     mt_ok(f->redis, "register", "c8", "node-2", "b");
-    mt_start(f, "node-4", "d");
-    mt_ok(f->redis, "drain", "node-4", "d", "on");
 #define REFUSED(status, ...) mt_refused(f->redis, status, "resume", __VA_ARGS__)
     mt_unchanged(f, {
         REFUSED(MUSTER_BAD_TOKEN, "c7", "node-2", "b", "c1", "node-1:a", "guess", USER);
@@ -217,7 +233,6 @@ static void test_refused(void **state) {
         REFUSED(MUSTER_BAD_ID, "c7", "node-2", "b", "c1", "node-1:", "s3cret", USER);
         REFUSED(MUSTER_UNKNOWN_INSTANCE, "c7", "node-9", "b", "c1", "node-1:a", "s3cret", USER);
         REFUSED(MUSTER_STALE_INCARNATION, "c7", "node-2", "x", "c1", "node-1:a", "s3cret", USER);
-        REFUSED(MUSTER_DRAINING, "c7", "node-4", "d", "c1", "node-1:a", "s3cret", USER);
     });
 }
 
@@ -265,6 +280,7 @@ int main(void) {
         cmocka_unit_test_setup(test_same_id, mt_fixture_fresh),
         cmocka_unit_test_setup(test_same_instance, mt_fixture_fresh),
         cmocka_unit_test_setup(test_onto_a_suspect, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_onto_a_draining, mt_fixture_fresh),
         cmocka_unit_test_setup(test_refused, mt_fixture_fresh),
         cmocka_unit_test_setup(test_used_twice, mt_fixture_fresh),
         cmocka_unit_test_setup(test_against_the_end_of_grace, mt_fixture_fresh),

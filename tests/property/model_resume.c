@@ -93,8 +93,6 @@ void pm_op_resume(struct pm_state *state, const struct pm_call *call, const stru
         pm_refuse(outcome, MUSTER_BAD_TOKEN);
     if (!pm_same(from->user, options.user))
         pm_refuse(outcome, MUSTER_BAD_REQUEST);
-    if (instance->draining)
-        pm_refuse(outcome, MUSTER_DRAINING);
     /* The new name must be free in every session. */
     for (size_t i = 0; i < from->session_count; i++)
         if (!pm_same(connection, old) &&
