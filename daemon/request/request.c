@@ -78,6 +78,7 @@ static void copy_resource(struct mu_one_request *request, const struct muster_re
         .incarnation = copy_string(resource->incarnation),
         .user = copy_string(resource->user),
         .claims = copy_string(resource->claims),
+        .resumed = copy_string(resource->resumed),
     };
 }
 
@@ -90,6 +91,7 @@ static void free_resource(struct mu_one_request *request) {
         release(request->resource.incarnation);
         release(request->resource.user);
         release(request->resource.claims);
+        release(request->resource.resumed);
     }
 }
 
@@ -329,6 +331,17 @@ static size_t size_of(const struct muster_credentials *credentials) {
     return credentials != NULL ? credentials->user.length + credentials->token.length : 0;
 }
 
+/* Fit for a sentence: no name of an operation has any other byte, nor as many. */
+static char *copy_name(const struct muster_text *name) {
+    size_t length = name->length < NAME_MAX_BYTES ? name->length : NAME_MAX_BYTES;
+    char *copy = mu_calloc(1, length + 1);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)name->data[i];
+        copy[i] = (char)(byte >= 0x20 && byte < 0x7f ? byte : '?');
+    }
+    return copy;
+}
+
 enum muster_status mu_requests_submit(struct mu_requests *set,
                                       const struct mu_submission *submission, uint64_t *id) {
     enum muster_status status;
@@ -349,13 +362,13 @@ enum muster_status mu_requests_submit(struct mu_requests *set,
     } else if (submission->credentials != NULL) {
         copy_credentials(request, submission->credentials);
     }
-    size_t length = submission->operation.length < NAME_MAX_BYTES ? submission->operation.length
-                                                                  : NAME_MAX_BYTES;
-    request->name = mu_strndup(submission->operation.data, length);
+    request->name = copy_name(&submission->operation);
     request->count = count;
     request->arguments = mu_calloc(count > 0 ? count : 1, sizeof *request->arguments);
     for (size_t i = 0; i < count; i++) {
-        request->arguments[i] = copy_text(&submission->arguments[i]);
+        static const struct muster_text empty = {"", 0};
+        request->arguments[i] =
+            copy_text(submission->arguments[i].data != NULL ? &submission->arguments[i] : &empty);
     }
     if (request->credentials.peer == NULL) {
         request->credentials.peer = copy_string(submission->peer);

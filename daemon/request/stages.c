@@ -177,9 +177,10 @@ static void on_user(void *context, const struct mu_verdict *verdict) {
 static void verify(struct mu_one_request *request) {
     const struct muster_text *options =
         mu_decode_argument(request->operation, 'o', request->count, request->arguments);
+    bool takes_one = request->operation != MUSTER_OPERATION_CONFIGURE &&
+                     request->operation != MUSTER_OPERATION_JOIN;
     struct mu_error error;
-    if (options == NULL || request->operation == MUSTER_OPERATION_CONFIGURE ||
-        request->operation == MUSTER_OPERATION_JOIN) {
+    if (options == NULL) {
         authorize(request);
         return;
     }
@@ -189,9 +190,16 @@ static void verify(struct mu_one_request *request) {
         return;
     }
     if (request->options.credential == NULL) {
-        request->user = request->options.user; /* as the caller says */
-        request->options.user = NULL;
+        if (takes_one) {
+            request->user = request->options.user; /* as the caller says */
+            request->options.user = NULL;
+        }
         authorize(request);
+        return;
+    }
+    if (!takes_one) { /* the functions would refuse it as well, but Redis must not see it */
+        mu_request_fail(request, MUSTER_BAD_REQUEST,
+                        "option 'credential' is for REGISTER, ENTER and RESUME");
         return;
     }
     explicit_bzero((char *)(uintptr_t)options->data, options->length);
@@ -243,8 +251,8 @@ static bool decode(struct mu_one_request *request) {
     if (!mu_operation_find(request->name, strlen(request->name), &request->operation)) {
         char message[160];
         set->counts.unknown_operation++;
-        snprintf(message, sizeof message, "there is no operation '%.40s'; STATUS is one",
-                 request->name);
+        snprintf(message, sizeof message, "there is no operation '%.40s%s'; STATUS is one",
+                 request->name, strlen(request->name) > 40 ? "..." : "");
         mu_request_fail(request, MUSTER_BAD_REQUEST, message);
         return false;
     }
