@@ -16,6 +16,11 @@ static const struct mb_scenario scenarios[] = {
      "all within 500 ms", mb_scenario_failover},
     {"reap", "removal of a dead instance with many connections by the daemon",
      "<= 2.5 s, no PING of another client over 5 ms", mb_scenario_reap},
+    {"takeover", "the coordinator ends until the next one is elected",
+     "SIGTERM <= 100 ms, kill -9 <= 3.5 s", mb_scenario_takeover},
+    {"detection", "an instance falls silent until it is suspect",
+     "kill -9 <= 500 ms, silence <= 3.5 s", mb_scenario_detection},
+    {"rebuild", "FLUSHALL until all connections are back", "a figure", mb_scenario_rebuild},
 };
 
 const struct mb_scenario *mb_scenarios(size_t *count) {
