@@ -32,6 +32,7 @@ void mb_scenario_memory(struct mb_bench *bench, const char *name);
 void mb_scenario_leave(struct mb_bench *bench, const char *name);
 void mb_scenario_failover(struct mb_bench *bench, const char *name);
 void mb_scenario_reap(struct mb_bench *bench, const char *name);
+void mb_scenario_growth(struct mb_bench *bench, const char *name);
 void mb_scenario_takeover(struct mb_bench *bench, const char *name);
 void mb_scenario_detection(struct mb_bench *bench, const char *name);
 void mb_scenario_rebuild(struct mb_bench *bench, const char *name);

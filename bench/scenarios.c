@@ -10,6 +10,8 @@ static const struct mb_scenario scenarios[] = {
      "<= 560 bytes", mb_scenario_memory},
     {"enter", "ENTER of fresh connections, straight FCALL, 64 in flight",
      "Redis CPU <= 2.0 x bare commands, <= 0.9 x reference design", mb_scenario_enter},
+    {"growth", "ENTER with few and with a million connections there", "<= 1.3 x",
+     mb_scenario_growth},
     {"leave", "round trip of a leader's LEAVE, by members of its session",
      "p50 <= 100 us at 10,000 members, flat (<= 1.3 x)", mb_scenario_leave},
     {"failover", "kill -9 of an instance on Redis pub/sub until its sessions have new leaders",

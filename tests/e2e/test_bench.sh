@@ -33,8 +33,8 @@ count() {
 }
 
 run 0 --list
-[[ $(count '^(calls|memory|enter|leave|failover|reap|takeover|detection|rebuild) ') == 9 ]] ||
-  fail 'not nine scenarios'
+[[ $(count '^(calls|memory|enter|growth|leave|failover|reap|takeover|detection|rebuild) ') == 10 ]] ||
+  fail 'not ten scenarios'
 run 2 nonsense
 grep -q "no scenario 'nonsense'" err || fail 'an unknown scenario is not named'
 run 2 calls --runs 0
