@@ -54,7 +54,7 @@ struct question {
     struct muster_caller *caller;
     enum muster_action action;
     const struct muster_resource *resource;
-    mu_verdict_cb callback;
+    mu_ruling_cb callback;
     void *context;
     uint64_t flushes; /* of the cache, when it was asked */
     struct mu_decision_copy later;
@@ -264,9 +264,9 @@ static void tell_audit(struct mu_auth *auth, const struct question *question,
 }
 
 static void end(struct mu_auth *auth, struct question *question, struct ending *ending) {
-    mu_verdict_cb callback = question->callback;
+    mu_ruling_cb callback = question->callback;
     void *context = question->context;
-    struct mu_verdict verdict = {.status = ending->status, .reason = ending->reason};
+    struct mu_ruling verdict = {.status = ending->status, .reason = ending->reason};
     if (ending->status == MUSTER_OK) {
         auth->counts.allowed++;
     } else {
@@ -416,12 +416,12 @@ static void advance(struct mu_auth *auth, struct question *question) {
 }
 
 static struct question *begin(struct mu_auth *auth, const struct chain *chain,
-                              mu_verdict_cb callback, void *context, uint64_t *ticket) {
+                              mu_ruling_cb callback, void *context, uint64_t *ticket) {
     struct question *question = take(auth);
     *ticket = 0;
     if (question == NULL) {
-        callback(context, &(struct mu_verdict){.status = MUSTER_OVERLOADED,
-                                               .reason = "too many decisions are pending"});
+        callback(context, &(struct mu_ruling){.status = MUSTER_OVERLOADED,
+                                              .reason = "too many decisions are pending"});
         return NULL;
     }
     question->chain = chain;
@@ -433,7 +433,7 @@ static struct question *begin(struct mu_auth *auth, const struct chain *chain,
 }
 
 void mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
-                          mu_verdict_cb callback, void *context, uint64_t *ticket) {
+                          mu_ruling_cb callback, void *context, uint64_t *ticket) {
     struct question *question = begin(auth, &auth->authenticators, callback, context, ticket);
     if (question != NULL) {
         question->credentials = credentials;
@@ -462,7 +462,7 @@ static bool answer_at_once(struct mu_auth *auth, struct question *question) {
 
 void mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
                        enum muster_action action, const struct muster_resource *resource,
-                       mu_verdict_cb callback, void *context, uint64_t *ticket) {
+                       mu_ruling_cb callback, void *context, uint64_t *ticket) {
     struct question *question = begin(auth, &auth->authorizers, callback, context, ticket);
     if (question == NULL) {
         return;

@@ -53,7 +53,7 @@ struct mu_auth_options {
 };
 
 /* How one question ended. Valid during the callback. */
-struct mu_verdict {
+struct mu_ruling {
     enum muster_status status; /* OK, DENIED, UNAUTHENTICATED, RATE_LIMITED, TIMEOUT, OVERLOADED */
     const char *reason;        /* a sentence for the caller; never NULL unless OK */
     struct muster_caller *caller; /* authenticate a caller, OK: borrowed; take a reference */
@@ -61,7 +61,7 @@ struct mu_verdict {
     const char *claims;           /* end user, OK; NULL: none */
 };
 
-typedef void (*mu_verdict_cb)(void *context, const struct mu_verdict *verdict);
+typedef void (*mu_ruling_cb)(void *context, const struct mu_ruling *verdict);
 
 /* What mu_auth_decide() found. */
 enum mu_decide_outcome { MU_DECIDED, MU_DECIDED_TWICE, MU_DECIDED_LATE, MU_DECIDED_NOT_YOURS };
@@ -81,10 +81,10 @@ void mu_auth_remove(struct mu_auth *auth, const char *name);
  * after. Whoever asks keeps the deadline (mu_auth_expire). Credentials, caller and resource are
  * borrowed until the callback or the cancellation. */
 void mu_auth_authenticate(struct mu_auth *auth, const struct muster_credentials *credentials,
-                          mu_verdict_cb callback, void *context, uint64_t *ticket);
+                          mu_ruling_cb callback, void *context, uint64_t *ticket);
 void mu_auth_authorize(struct mu_auth *auth, struct muster_caller *caller,
                        enum muster_action action, const struct muster_resource *resource,
-                       mu_verdict_cb callback, void *context, uint64_t *ticket);
+                       mu_ruling_cb callback, void *context, uint64_t *ticket);
 /* The callback will not come. A ticket of what is over is fine. */
 void mu_auth_cancel(struct mu_auth *auth, uint64_t ticket);
 /* Its time is over: the callback is called now, with TIMEOUT and the name of who kept silent. */

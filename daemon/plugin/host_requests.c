@@ -129,7 +129,7 @@ void mu_host_cancel(struct muster_plugin *plugin, uint64_t id) {
 
 /* ---- authentication and authorization alone ---- */
 
-static void on_authenticated(void *context, const struct mu_verdict *verdict) {
+static void on_authenticated(void *context, const struct mu_ruling *verdict) {
     struct mu_asked *asked = context;
     struct muster_plugin *plugin = asked->plugin;
     void *own = answer(asked);
@@ -165,7 +165,7 @@ enum muster_status mu_host_authenticate(struct muster_plugin *plugin,
     return settle_note(asked, status, id);
 }
 
-static void on_authorized(void *context, const struct mu_verdict *verdict) {
+static void on_authorized(void *context, const struct mu_ruling *verdict) {
     struct mu_asked *asked = context;
     struct muster_plugin *plugin = asked->plugin;
     void *own = answer(asked);

@@ -189,7 +189,7 @@ void mu_request_answer(struct mu_one_request *request, const struct muster_resul
     maybe_closed(set);
 }
 
-void mu_request_done(struct mu_one_request *request, const struct mu_verdict *verdict) {
+void mu_request_done(struct mu_one_request *request, const struct mu_ruling *verdict) {
     if (!mu_life_is_pending(request->life)) {
         return;
     }
@@ -203,7 +203,7 @@ void mu_request_done(struct mu_one_request *request, const struct mu_verdict *ve
 void mu_request_fail(struct mu_one_request *request, enum muster_status status,
                      const char *message) {
     if (request->kind != MU_ASK_OPERATION) {
-        mu_request_done(request, &(struct mu_verdict){.status = status, .reason = message});
+        mu_request_done(request, &(struct mu_ruling){.status = status, .reason = message});
         return;
     }
     mu_request_answer(request, &(struct muster_result){.status = status,
@@ -379,7 +379,7 @@ enum muster_status mu_requests_submit(struct mu_requests *set,
 
 enum muster_status mu_requests_authenticate(struct mu_requests *set, void *owner, const char *door,
                                             const struct muster_credentials *credentials,
-                                            mu_verdict_cb done, void *context, uint64_t *id) {
+                                            mu_ruling_cb done, void *context, uint64_t *id) {
     enum muster_status status;
     struct mu_one_request *request =
         prepare(set, MU_ASK_WHO, owner, door, context,
@@ -395,7 +395,7 @@ enum muster_status mu_requests_authenticate(struct mu_requests *set, void *owner
 
 enum muster_status mu_requests_authorize(struct mu_requests *set, void *owner, const char *door,
                                          struct muster_caller *caller, enum muster_action action,
-                                         const struct muster_resource *resource, mu_verdict_cb done,
+                                         const struct muster_resource *resource, mu_ruling_cb done,
                                          void *context, uint64_t *id) {
     enum muster_status status;
     struct mu_one_request *request =

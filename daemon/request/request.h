@@ -66,12 +66,12 @@ enum muster_status mu_requests_submit(struct mu_requests *requests,
 enum muster_status mu_requests_authenticate(struct mu_requests *requests, void *owner,
                                             const char *door,
                                             const struct muster_credentials *credentials,
-                                            mu_verdict_cb done, void *context,
+                                            mu_ruling_cb done, void *context,
                                             uint64_t *id) MU_WARN_UNUSED;
 enum muster_status mu_requests_authorize(struct mu_requests *requests, void *owner,
                                          const char *door, struct muster_caller *caller,
                                          enum muster_action action,
-                                         const struct muster_resource *resource, mu_verdict_cb done,
+                                         const struct muster_resource *resource, mu_ruling_cb done,
                                          void *context, uint64_t *id) MU_WARN_UNUSED;
 
 /* The one way to end a request early. An id of what is over is fine. */

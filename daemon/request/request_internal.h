@@ -47,7 +47,7 @@ struct mu_one_request {
     struct muster_resource resource;
 
     void (*reply)(void *context, const struct muster_result *result);
-    mu_verdict_cb done;
+    mu_ruling_cb done;
     void *context;
     struct mu_one_request *next; /* in the queue */
     UT_hash_handle hh;
@@ -81,7 +81,7 @@ void mu_request_answer(struct mu_one_request *request, const struct muster_resul
 void mu_request_fail(struct mu_one_request *request, enum muster_status status,
                      const char *message);
 /* The answer of MU_ASK_WHO and MU_ASK_WHETHER. */
-void mu_request_done(struct mu_one_request *request, const struct mu_verdict *verdict);
+void mu_request_done(struct mu_one_request *request, const struct mu_ruling *verdict);
 /* Redis has answered, whether anybody still waits or not. */
 void mu_request_left_redis(struct mu_one_request *request);
 

@@ -99,7 +99,7 @@ static void allowed(struct mu_one_request *request) {
     }
 }
 
-static void on_verdict(void *context, const struct mu_verdict *verdict) {
+static void on_verdict(void *context, const struct mu_ruling *verdict) {
     struct mu_one_request *request = context;
     request->ticket = 0;
     if (!waits(request, MU_LIFE_AUTHORIZING)) {
@@ -138,7 +138,7 @@ static void authorize(struct mu_one_request *request) {
 
 /* ---- whose credential is in the options ---- */
 
-static void take_user(struct mu_one_request *request, const struct mu_verdict *verdict) {
+static void take_user(struct mu_one_request *request, const struct mu_ruling *verdict) {
     const char *user = verdict->user != NULL ? verdict->user : request->options.user;
     if (verdict->claims != NULL) {
         request->claims = mu_strdup(verdict->claims);
@@ -160,7 +160,7 @@ static void take_user(struct mu_one_request *request, const struct mu_verdict *v
     authorize(request);
 }
 
-static void on_user(void *context, const struct mu_verdict *verdict) {
+static void on_user(void *context, const struct mu_ruling *verdict) {
     struct mu_one_request *request = context;
     request->ticket = 0;
     if (!waits(request, MU_LIFE_VERIFYING)) {
@@ -219,7 +219,7 @@ static void verify(struct mu_one_request *request) {
 
 /* ---- who calls ---- */
 
-static void on_caller(void *context, const struct mu_verdict *verdict) {
+static void on_caller(void *context, const struct mu_ruling *verdict) {
     struct mu_one_request *request = context;
     request->ticket = 0;
     if (!waits(request, MU_LIFE_AUTHENTICATING)) {

@@ -244,7 +244,7 @@ static void test_each_session_is_asked_about(void **state) {
     assert_string_equal(b->session, "a");
 }
 
-static void on_done(void *context, const struct mu_verdict *verdict) {
+static void on_done(void *context, const struct mu_ruling *verdict) {
     struct heard *heard = context;
     heard->replies++;
     heard->status = verdict->status;

@@ -135,7 +135,7 @@ static inline void keep(char *out, size_t size, const char *text) {
     snprintf(out, size, "%s", text != NULL ? text : "(none)");
 }
 
-static inline void on_verdict(void *context, const struct mu_verdict *verdict) {
+static inline void on_verdict(void *context, const struct mu_ruling *verdict) {
     struct bench *b = context;
     b->verdicts++;
     b->status = verdict->status;
