@@ -35,7 +35,7 @@ static void clean(struct mt_cluster *cluster) {
         mt_fail(cluster->world, "fsck: exit %d: %s", code, out);
     const json_t *checked = json_object_get(report, "checked");
     for (int i = 1; i <= 9; i++) {
-        char name[4];
+        char name[16];
         snprintf(name, sizeof name, "%d", i);
         assert_true(mt_int(checked, name) > 0);
     }
@@ -49,7 +49,7 @@ static void test_busy(void **state) {
     struct mt_process *sims[INSTANCES];
     *state = cluster;
     for (int i = 0; i < INSTANCES; i++) {
-        char id[16];
+        char id[32];
         snprintf(id, sizeof id, "node-%d", i);
         sims[i] = churner(cluster, id, id, i == 2 ? "25" : "3", id + 5);
     }

@@ -23,6 +23,10 @@ static void expect_same(const struct mu_heap *heap, const struct mu_heap_node no
         count++;
         least = nodes[i].key < least ? nodes[i].key : least;
         assert_true(nodes[i].place <= heap->count);
+        if (heap->nodes == NULL) {
+            fail();
+            return;
+        }
         assert_ptr_equal(heap->nodes[nodes[i].place - 1], &nodes[i]);
     }
     assert_int_equal(heap->count, count);
