@@ -50,8 +50,9 @@ struct mu_coordinator {
     bool subscriber_up;
     bool on_duty; /* in a tenure, with confirmed data */
     uint64_t ticked_at;
-    uint64_t blind_since; /* or since it was said last; 0: we see */
-    uint64_t evicted;     /* keys since the last line about it */
+    uint64_t longest_late; /* ms that the loop was late, at most, since the start */
+    uint64_t blind_since;  /* or since it was said last; 0: we see */
+    uint64_t evicted;      /* keys since the last line about it */
     uint64_t evicted_at;
     uint64_t stop_by; /* 0: not stopping */
     void (*stopped)(void *context);
@@ -368,6 +369,9 @@ static void on_tick(uv_timer_t *timer) {
     uint64_t now = mu_clock_boottime_ms();
     uint64_t late = now - self->ticked_at;
     self->ticked_at = now;
+    if (late > TICK_MS + self->longest_late) {
+        self->longest_late = late - TICK_MS;
+    }
     if (late > TICK_MS + LATE_MS) {
         MU_LOG(self->options.log, MU_LOG_WARN, "loop.late", MU_INT("ms", late));
         mu_detector_reset(self->detector, now);
@@ -488,6 +492,7 @@ void mu_coordinator_stop(struct mu_coordinator *self, void (*stopped)(void *cont
     self->stopped = stopped;
     self->stopped_context = context;
     self->stop_by = mu_clock_boottime_ms() + STOP_MS;
+    MU_LOG(self->options.log, MU_LOG_INFO, "loop.longest_late", MU_INT("ms", self->longest_late));
     mu_tenancy_stop(self->tenancy);
 }
 
