@@ -70,6 +70,11 @@ struct mt_process *mt_stand_daemon(struct mt_stand *stand, const char *name, boo
                                                  : "authorization.default=allow"};
     char load[1024];
     size_t count = 1;
+    /* Most instances of these tests are started once and never speak again: on a slow machine they
+     * must not fall silent. A test that wants that says so in its own settings, which come later.
+     */
+    settings[count++] = "detector.suspect_after=1h";
+    settings[count++] = "detector.dead_after=2h";
     snprintf(load, sizeof load, "plugins.load=[{name: \"%s\", config: %s}%s]", stand->door->plugin,
              stand->door->config(stand, name), rules ? ", {name: \"" RULES "\"}" : "");
     settings[count++] = load;
