@@ -16,7 +16,7 @@ struct mu_listener {
     size_t index;
 };
 
-/* Who listens to one channel: one bit a listener. */
+/* Who listens to one channel, or to one pattern: one bit a listener. */
 struct channel {
     char *name; /* relative */
     uint64_t listeners;
@@ -30,20 +30,28 @@ struct mu_events {
     size_t prefix_length;
     struct mu_subscriber *subscriber;
     struct mu_listener *listeners[MU_LISTENERS_MAX];
-    struct channel *channels;
+    struct channel *channels, *patterns;
 };
 
 _Static_assert(MU_CHANNEL_MAX + 1 + MU_ID_MAX + 8 < MU_KEY_SIZE, "a channel fits a key");
 _Static_assert(MU_LISTENERS_MAX <= 64, "one bit a listener");
 
-bool mu_channel_valid(const char *channel) {
-    size_t length = strlen(channel);
+static bool name_valid(const char *name, char beside) {
+    size_t length = strlen(name);
     for (size_t i = 0; i < length; i++) {
-        if (channel[i] != ':' && !mu_id_valid(&channel[i], 1)) {
+        if (name[i] != ':' && name[i] != beside && !mu_id_valid(&name[i], 1)) {
             return false;
         }
     }
     return length > 0 && length <= MU_CHANNEL_MAX;
+}
+
+bool mu_channel_valid(const char *channel) {
+    return name_valid(channel, ':');
+}
+
+bool mu_channel_pattern_valid(const char *pattern) {
+    return name_valid(pattern, '*');
 }
 
 struct mu_events *mu_events_create(const char *name_space) {
@@ -83,6 +91,19 @@ static void want(struct mu_events *self, const char *channel, bool wanted) {
     }
 }
 
+static void want_pattern(struct mu_events *self, const char *pattern, bool wanted) {
+    char name[MU_KEY_SIZE];
+    if (self->subscriber == NULL) {
+        return;
+    }
+    mu_key(name, self->name_space, "%s", pattern);
+    if (wanted) {
+        mu_subscriber_share_pattern(self->subscriber, name);
+    } else {
+        mu_subscriber_unshare_pattern(self->subscriber, name);
+    }
+}
+
 static bool has_observer(const struct mu_events *self) {
     for (size_t i = 0; i < MU_LISTENERS_MAX; i++) {
         if (self->listeners[i] != NULL && self->listeners[i]->hooks.observed != NULL) {
@@ -101,6 +122,9 @@ void mu_events_attach(struct mu_events *self, struct mu_subscriber *subscriber) 
     }
     HASH_ITER(hh, self->channels, channel, next) {
         want(self, channel->name, true);
+    }
+    HASH_ITER(hh, self->patterns, channel, next) {
+        want_pattern(self, channel->name, true);
     }
     if (has_observer(self)) {
         mu_subscriber_psubscribe(subscriber, self->pattern);
@@ -141,6 +165,16 @@ static void drop(struct mu_events *self, struct channel *channel, uint64_t liste
     }
 }
 
+static void drop_pattern(struct mu_events *self, struct channel *pattern, uint64_t listener) {
+    pattern->listeners &= ~listener;
+    if (pattern->listeners == 0) {
+        HASH_DEL(self->patterns, pattern);
+        want_pattern(self, pattern->name, false);
+        free(pattern->name);
+        free(pattern);
+    }
+}
+
 void mu_events_leave(struct mu_listener **listener) {
     struct mu_listener *self = *listener;
     struct channel *channel = NULL;
@@ -152,21 +186,33 @@ void mu_events_leave(struct mu_listener **listener) {
     HASH_ITER(hh, self->events->channels, channel, next) {
         drop(self->events, channel, bit(self));
     }
+    HASH_ITER(hh, self->events->patterns, channel, next) {
+        drop_pattern(self->events, channel, bit(self));
+    }
     self->events->listeners[self->index] = NULL;
     free(self);
 }
 
-void mu_events_subscribe(struct mu_listener *listener, const char *name) {
-    struct mu_events *self = listener->events;
+/* The entry of a name; `*fresh`: it was not there. */
+static struct channel *enter(struct channel **table, const char *name, bool *fresh) {
     struct channel *channel;
-    HASH_FIND_STR(self->channels, name, channel);
+    HASH_FIND_STR(*table, name, channel);
+    *fresh = channel == NULL;
     if (channel == NULL) {
         channel = mu_calloc(1, sizeof *channel);
         channel->name = mu_strdup(name);
-        HASH_ADD_KEYPTR(hh, self->channels, channel->name, strlen(channel->name), channel);
+        HASH_ADD_KEYPTR(hh, *table, channel->name, strlen(channel->name), channel);
+    }
+    return channel;
+}
+
+void mu_events_subscribe(struct mu_listener *listener, const char *name) {
+    struct mu_events *self = listener->events;
+    bool fresh = false;
+    enter(&self->channels, name, &fresh)->listeners |= bit(listener);
+    if (fresh) {
         want(self, name, true);
     }
-    channel->listeners |= bit(listener);
 }
 
 void mu_events_unsubscribe(struct mu_listener *listener, const char *name) {
@@ -177,8 +223,25 @@ void mu_events_unsubscribe(struct mu_listener *listener, const char *name) {
     }
 }
 
+void mu_events_subscribe_pattern(struct mu_listener *listener, const char *name) {
+    struct mu_events *self = listener->events;
+    bool fresh = false;
+    enter(&self->patterns, name, &fresh)->listeners |= bit(listener);
+    if (fresh) {
+        want_pattern(self, name, true);
+    }
+}
+
+void mu_events_unsubscribe_pattern(struct mu_listener *listener, const char *name) {
+    struct channel *pattern;
+    HASH_FIND_STR(listener->events->patterns, name, pattern);
+    if (pattern != NULL) {
+        drop_pattern(listener->events, pattern, bit(listener));
+    }
+}
+
 size_t mu_events_channels(const struct mu_events *self) {
-    return HASH_COUNT(self->channels);
+    return HASH_COUNT(self->channels) + HASH_COUNT(self->patterns);
 }
 
 /* ---- what comes in ---- */
@@ -197,7 +260,11 @@ static void deliver(struct mu_events *self, const struct muster_event *event) {
     for (size_t i = 0; i < MU_LISTENERS_MAX; i++) {
         struct mu_listener *listener = self->listeners[i];
         struct channel *channel;
-        HASH_FIND_STR(self->channels, event->channel, channel);
+        if (event->pattern != NULL) {
+            HASH_FIND_STR(self->patterns, event->pattern, channel);
+        } else {
+            HASH_FIND_STR(self->channels, event->channel, channel);
+        }
         if (channel == NULL) {
             return;
         }
@@ -213,11 +280,17 @@ void mu_events_message(struct mu_events *self, const char *pattern, const char *
     if (strncmp(channel, self->prefix, self->prefix_length) != 0) {
         return;
     }
-    struct muster_event event = {channel + self->prefix_length, payload, length};
+    struct muster_event event = {channel + self->prefix_length, payload, length, NULL};
     if (pattern == NULL) {
         deliver(self, &event);
-    } else if (strcmp(pattern, self->pattern) == 0) {
+        return;
+    }
+    if (strcmp(pattern, self->pattern) == 0) {
         observe(self, &event);
+    }
+    if (strncmp(pattern, self->prefix, self->prefix_length) == 0) {
+        event.pattern = pattern + self->prefix_length;
+        deliver(self, &event);
     }
 }
 

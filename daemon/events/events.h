@@ -50,9 +50,15 @@ void mu_events_leave(struct mu_listener **listener);
 /* Relative names. Idempotent for one listener. */
 void mu_events_subscribe(struct mu_listener *listener, const char *channel);
 void mu_events_unsubscribe(struct mu_listener *listener, const char *channel);
+/* The same for patterns; `*` stands for any bytes. A channel and patterns that match it are told
+ * one by one. */
+void mu_events_subscribe_pattern(struct mu_listener *listener, const char *pattern);
+void mu_events_unsubscribe_pattern(struct mu_listener *listener, const char *pattern);
 size_t mu_events_channels(const struct mu_events *events);
 
 /* 1 to MU_CHANNEL_MAX bytes of what ids may have, and colons. */
 bool mu_channel_valid(const char *channel);
+/* The same, and `*`. */
+bool mu_channel_pattern_valid(const char *pattern);
 
 #endif

@@ -10,24 +10,25 @@
 #define NAME_MAX_BYTES 64
 #define ALL_KINDS (MUSTER_TRANSPORT | MUSTER_AUTHENTICATOR | MUSTER_AUTHORIZER | MUSTER_OBSERVER)
 
-/* The sizes that ABI 1.0 had. A later minor adds a column, and `least` then goes by the plugin's
- * minor. */
+/* What a plugin of each minor knew of a struct. */
 struct size_rule {
     const char *name;
     size_t offset; /* of the size, in the descriptor */
-    size_t least, most;
+    size_t least[MUSTER_ABI_MINOR + 1];
+    size_t most;
 };
 
-#define RULE(field, type)                                                                          \
+#define RULE_GREW(field, type, at_1_0)                                                             \
     {                                                                                              \
-        "struct " #type, offsetof(struct muster_plugin_descriptor, field), sizeof(struct type),    \
-            sizeof(struct type)                                                                    \
+        "struct " #type, offsetof(struct muster_plugin_descriptor, field),                         \
+            {at_1_0, sizeof(struct type)}, sizeof(struct type)                                     \
     }
+#define RULE(field, type) RULE_GREW(field, type, sizeof(struct type))
 
 static const struct size_rule size_rules[] = {
     RULE(descriptor_size, muster_plugin_descriptor),
-    RULE(host_size, muster_host),
-    RULE(hooks_size, muster_plugin_hooks),
+    RULE_GREW(host_size, muster_host, offsetof(struct muster_host, subscribe_pattern)),
+    RULE_GREW(hooks_size, muster_plugin_hooks, offsetof(struct muster_plugin_hooks, reload)),
     RULE(transport_size, muster_transport_hooks),
     RULE(authenticator_size, muster_authenticator_hooks),
     RULE(authorizer_size, muster_authorizer_hooks),
@@ -72,9 +73,9 @@ static enum muster_status check_head(const struct muster_plugin *plugin,
         const struct size_rule *rule = &size_rules[i];
         uint32_t given;
         memcpy(&given, (const char *)found + rule->offset, sizeof given);
-        if (given < rule->least) {
+        if (given < rule->least[found->abi_minor]) {
             return wrong(plugin, error, "size of %s: expected at least %zu, found %" PRIu32,
-                         rule->name, rule->least, given);
+                         rule->name, rule->least[found->abi_minor], given);
         }
         if (given > rule->most) {
             return wrong(plugin, error, "size of %s: expected at most %zu, found %" PRIu32,
@@ -146,6 +147,7 @@ enum muster_status mu_descriptor_take(struct muster_plugin *plugin, const void *
     }
     plugin->name = mu_strdup(found->name);
     plugin->kinds = found->kinds;
+    plugin->abi_minor = found->abi_minor;
     snprintf(plugin->version, sizeof plugin->version, "%s",
              found->version != NULL ? found->version : "");
     take_hooks(&plugin->hooks, found->hooks, found->hooks_size);

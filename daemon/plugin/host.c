@@ -256,6 +256,20 @@ static struct muster_metric *host_metric(struct muster_plugin *plugin, enum must
     return mu_metrics_get(plugin->owner->options.metrics, kind, full, NULL, help);
 }
 
+static void host_metrics_text(struct muster_plugin *plugin,
+                              void (*write)(void *context, const char *text, size_t length),
+                              void *context) {
+    struct mu_buffer text;
+    if (!mu_plugin_here(plugin, "metrics_text")) {
+        return;
+    }
+    mu_buffer_init(&text, 0);
+    if (mu_metrics_print(plugin->owner->options.metrics, &text)) {
+        write(context, text.data, text.length);
+    }
+    mu_buffer_deinit(&text);
+}
+
 /* ---- the rest ---- */
 
 static uint64_t host_now_ms(struct muster_plugin *plugin) {
@@ -341,6 +355,9 @@ const struct muster_host *mu_host(void) {
         .daemon_id = host_daemon_id,
         .operations = host_operations,
         .stopped = host_stopped,
+        .subscribe_pattern = mu_host_subscribe_pattern,
+        .unsubscribe_pattern = mu_host_unsubscribe_pattern,
+        .metrics_text = host_metrics_text,
     };
     return &host;
 }

@@ -291,3 +291,20 @@ void mu_host_unsubscribe(struct muster_plugin *plugin, const char *channel) {
         mu_events_unsubscribe(plugin->listener, channel);
     }
 }
+
+void mu_host_subscribe_pattern(struct muster_plugin *plugin, const char *pattern) {
+    if (!mu_plugin_here(plugin, "subscribe_pattern")) {
+        return;
+    }
+    if (!mu_channel_pattern_valid(pattern)) {
+        mu_plugin_fault(plugin, MU_FAULT_MISUSE, "subscribe_pattern: the pattern is none");
+    } else if (plugin->listener != NULL) {
+        mu_events_subscribe_pattern(plugin->listener, pattern);
+    }
+}
+
+void mu_host_unsubscribe_pattern(struct muster_plugin *plugin, const char *pattern) {
+    if (mu_plugin_here(plugin, "unsubscribe_pattern") && plugin->listener != NULL) {
+        mu_events_unsubscribe_pattern(plugin->listener, pattern);
+    }
+}

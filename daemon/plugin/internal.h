@@ -71,6 +71,7 @@ struct muster_plugin {
     bool said_stopped; /* it called stopped() */
     void *state;
     uint32_t kinds;
+    uint32_t abi_minor; /* what it does not know of is not read */
     struct muster_plugin_hooks hooks;
     struct muster_transport_hooks transport;
     struct muster_authenticator_hooks authenticator;
@@ -156,6 +157,8 @@ enum muster_status mu_host_publish(struct muster_plugin *plugin, const char *cha
                                    const char *payload, size_t length);
 void mu_host_subscribe(struct muster_plugin *plugin, const char *channel);
 void mu_host_unsubscribe(struct muster_plugin *plugin, const char *channel);
+void mu_host_subscribe_pattern(struct muster_plugin *plugin, const char *pattern);
+void mu_host_unsubscribe_pattern(struct muster_plugin *plugin, const char *pattern);
 
 /* ---- faults.c ---- */
 

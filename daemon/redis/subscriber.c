@@ -313,9 +313,9 @@ void mu_subscriber_share(struct mu_subscriber *self, const char *channel) {
     want(self, channel, false, SHARED);
 }
 
-static void unwant(struct mu_subscriber *self, const char *channel, unsigned user) {
+static void unwant(struct mu_subscriber *self, const char *text, bool pattern, unsigned user) {
     bool found = false;
-    size_t at = find(self, channel, false, &found);
+    size_t at = find(self, text, pattern, &found);
     if (self->closing || !found) {
         return;
     }
@@ -324,7 +324,7 @@ static void unwant(struct mu_subscriber *self, const char *channel, unsigned use
         return;
     }
     if (mu_connection_is_up(self->connection)) {
-        issue(self, "UNSUBSCRIBE", channel);
+        issue(self, pattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE", text);
     }
     free(self->names[at].text);
     self->count--;
@@ -332,11 +332,19 @@ static void unwant(struct mu_subscriber *self, const char *channel, unsigned use
 }
 
 void mu_subscriber_unsubscribe(struct mu_subscriber *self, const char *channel) {
-    unwant(self, channel, OWN);
+    unwant(self, channel, false, OWN);
 }
 
 void mu_subscriber_unshare(struct mu_subscriber *self, const char *channel) {
-    unwant(self, channel, SHARED);
+    unwant(self, channel, false, SHARED);
+}
+
+void mu_subscriber_share_pattern(struct mu_subscriber *self, const char *pattern) {
+    want(self, pattern, true, SHARED);
+}
+
+void mu_subscriber_unshare_pattern(struct mu_subscriber *self, const char *pattern) {
+    unwant(self, pattern, true, SHARED);
 }
 
 bool mu_subscriber_is_up(const struct mu_subscriber *self) {

@@ -52,6 +52,8 @@ void mu_subscriber_unsubscribe(struct mu_subscriber *subscriber, const char *cha
  * neither wants it. Both idempotent. */
 void mu_subscriber_share(struct mu_subscriber *subscriber, const char *channel);
 void mu_subscriber_unshare(struct mu_subscriber *subscriber, const char *channel);
+void mu_subscriber_share_pattern(struct mu_subscriber *subscriber, const char *pattern);
+void mu_subscriber_unshare_pattern(struct mu_subscriber *subscriber, const char *pattern);
 
 bool mu_subscriber_is_up(const struct mu_subscriber *subscriber);
 void mu_subscriber_close(struct mu_subscriber **subscriber, void (*closed)(void *context),

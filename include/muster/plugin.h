@@ -18,6 +18,8 @@
  *
  * Changes of the ABI:
  *   1.0  first
+ *   1.1  hook reload; slots subscribe_pattern, unsubscribe_pattern, metrics_text;
+ *        muster_event.pattern; muster_decision.quota_holder, quota_connections, quota_sessions
  */
 #ifndef MUSTER_PLUGIN_H
 #define MUSTER_PLUGIN_H
@@ -34,7 +36,7 @@ extern "C" {
 #endif
 
 #define MUSTER_ABI_MAJOR 1
-#define MUSTER_ABI_MINOR 0
+#define MUSTER_ABI_MINOR 1
 #define MUSTER_PLUGIN_MAGIC UINT64_C(0x6d75737465723031) /* "muster01" */
 #define MUSTER_PLUGIN_SYMBOL "muster_plugin_descriptor"
 
@@ -218,6 +220,18 @@ struct muster_host {
 
     /* stop() is over. The host then checks what is still open. */
     void (*stopped)(struct muster_plugin *plugin);
+
+    /* Since 1.1 */
+
+    /* Like subscribe(), for every channel whose name the pattern matches; `*` stands for any bytes,
+     * and nothing else is special. The message says which pattern it came by; one that a channel
+     * and two patterns match comes three times. */
+    void (*subscribe_pattern)(struct muster_plugin *plugin, const char *pattern);
+    void (*unsubscribe_pattern)(struct muster_plugin *plugin, const char *pattern);
+    /* Every metric of the daemon in Prometheus' text format. `write` is called from inside. */
+    void (*metrics_text)(struct muster_plugin *plugin,
+                         void (*write)(void *context, const char *text, size_t length),
+                         void *context);
 };
 
 /* ---- what a plugin offers ---- */
@@ -236,6 +250,18 @@ struct muster_plugin_hooks {
     /* Frees the state. Called last, once, for every plugin whose init succeeded, except one that
      * did not stop in time: its threads and handles may still use the state. Required. */
     void (*close)(void *state);
+
+    /* Since 1.1 */
+
+    /* The daemon was told to read its configuration again (SIGHUP). `config` is the new mapping,
+     * checked against the keys; on OK it is what config_get() finds with a NULL node from now on,
+     * and the decisions that were cached are forgotten. All or nothing: with any other status the
+     * plugin goes on as before, and the complaint is logged. It may read small files (rules, keys,
+     * certificates). What cannot change without a restart is not refused: the plugin logs it.
+     * Called between start and stop. May be NULL: then a changed mapping waits for a restart. Nodes
+     * of the old mapping stay valid until close. */
+    enum muster_status (*reload)(void *state, const struct muster_config *config,
+                                 struct muster_complaint *complaint);
 };
 
 struct muster_transport_hooks {

@@ -190,6 +190,13 @@ struct muster_decision {
     /* DENY: the code that the caller gets: DENIED, UNAUTHENTICATED or RATE_LIMITED. 0: DENIED,
      * UNAUTHENTICATED for an authenticator. */
     enum muster_status code;
+    /* Since ABI 1.1. An authorizer's ALLOW of REGISTER, ENTER, JOIN and RESUME: how many
+     * connections the holder may have, and in how many sessions all of them together may be; 0: no
+     * bound. Redis counts, in the step that would exceed it: RATE_LIMITED. The holder is an id
+     * (NULL: the principal's id, if it is one). */
+    const char *quota_holder;
+    uint32_t quota_connections;
+    uint32_t quota_sessions;
 };
 
 /* ---- answers ---- */
@@ -207,6 +214,7 @@ struct muster_event {
     const char *channel; /* without "{<namespace>}:", e.g. "events:session:room-1" */
     const char *payload; /* JSON as published */
     size_t length;
+    const char *pattern; /* since ABI 1.1: by which it came; NULL: by its channel */
 };
 
 #ifdef __cplusplus

@@ -80,7 +80,7 @@ void event(void *, const muster_event *) {
 const muster_config_key keys[] = {
     {"word", MUSTER_CONFIG_TEXT, false, "hello", 1, 20, "How to greet"},
 };
-const muster_plugin_hooks hooks = {init, start, stop, close};
+const muster_plugin_hooks hooks = {init, start, stop, close, nullptr};
 const muster_observer_hooks observer = {event, nullptr};
 
 } // namespace

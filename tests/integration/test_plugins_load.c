@@ -58,7 +58,8 @@ static void descriptors_are_examined(void **state) {
         {"tiny", "size of symbol muster_plugin_descriptor: expected at least 44, found 8"},
         {"magic", "magic: expected 0x6d75737465723031, found 0x6d75737465723030"},
         {"major", "ABI major: expected 1, found 2"},
-        {"minor", "ABI minor: expected at most 0, found 7"},
+        {"minor", "ABI minor: expected at most 1, found 8"},
+        {"shorter", "size of struct muster_plugin_hooks: expected at least 40, found 32"},
         {"short", "size of struct muster_transport_hooks: expected at least 48, found 8"},
         {"no_hooks", "hook init: expected a function, found NULL"},
         {"no_stop", "hook stop: expected a function, found NULL"},
@@ -77,6 +78,11 @@ static void descriptors_are_examined(void **state) {
         expect_refused(load, "", sentence);
     }
     expect_refused("- name: broken_long", "", "size of struct muster_host: expected at most ");
+}
+
+static void older_ones_are_taken(void **state) {
+    (void)state;
+    expect_fine("- name: broken_old", "");
 }
 
 static void files_are_examined(void **state) {
@@ -211,6 +217,7 @@ static void init_may_refuse(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(descriptors_are_examined),
+        cmocka_unit_test(older_ones_are_taken),
         cmocka_unit_test(files_are_examined),
         cmocka_unit_test(what_others_may_write_is_refused),
         cmocka_unit_test(configurations_are_examined),

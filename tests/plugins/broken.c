@@ -36,6 +36,7 @@ static const struct muster_transport_hooks transport = {.reply = reply};
 #define MINOR MUSTER_ABI_MINOR
 #define TRANSPORT_SIZE (uint32_t)sizeof(struct muster_transport_hooks)
 #define HOST_SIZE (uint32_t)sizeof(struct muster_host)
+#define HOOKS_SIZE (uint32_t)sizeof(struct muster_plugin_hooks)
 #define KEYS NULL, 0
 
 #if defined(BROKEN_MAGIC)
@@ -47,6 +48,18 @@ static const struct muster_transport_hooks transport = {.reply = reply};
 #elif defined(BROKEN_MINOR)
 #undef MINOR
 #define MINOR (MUSTER_ABI_MINOR + 7)
+#elif defined(BROKEN_OLD)
+/* Not broken: made with the headers of ABI 1.0. */
+#undef MINOR
+#define MINOR 0
+#undef HOST_SIZE
+#define HOST_SIZE (uint32_t)offsetof(struct muster_host, subscribe_pattern)
+#undef HOOKS_SIZE
+#define HOOKS_SIZE (uint32_t)offsetof(struct muster_plugin_hooks, reload)
+#elif defined(BROKEN_SHORTER)
+/* Says 1.1, and has the hooks of 1.0. */
+#undef HOOKS_SIZE
+#define HOOKS_SIZE (uint32_t)offsetof(struct muster_plugin_hooks, reload)
 #elif defined(BROKEN_SHORT)
 #undef TRANSPORT_SIZE
 #define TRANSPORT_SIZE (uint32_t)sizeof(void *)
@@ -88,7 +101,7 @@ const struct muster_plugin_descriptor muster_plugin_descriptor = {
     MINOR,
     (uint32_t)sizeof(struct muster_plugin_descriptor),
     HOST_SIZE,
-    (uint32_t)sizeof(struct muster_plugin_hooks),
+    HOOKS_SIZE,
     TRANSPORT_SIZE,
     (uint32_t)sizeof(struct muster_authenticator_hooks),
     (uint32_t)sizeof(struct muster_authorizer_hooks),
