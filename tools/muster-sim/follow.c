@@ -286,14 +286,16 @@ static void believe(struct belief *belief, const struct mu_view *view) {
         set_id(belief->gen, view->gen);
 }
 
+/* Not certain: Redis may have come back with older data, and an answer that changes nothing tells
+ * of it before the next heartbeat names another generation. */
 void mu_follow_reply(struct mu_follow *follow, const struct mu_view *reply) {
     if (!reply->seq || !reply->term)
         return; /* a session that does not exist has neither */
     if (reply->term < follow->reply.term)
-        found(follow, true, "term-fell", "a reply has term %" PRIu64 " after %" PRIu64, reply->term,
-              follow->reply.term);
+        found(follow, false, "term-fell", "a reply has term %" PRIu64 " after %" PRIu64,
+              reply->term, follow->reply.term);
     if (reply->seq < follow->reply.seq && strcmp(reply->gen, follow->reply.gen) == 0)
-        found(follow, true, "seq-backwards", "a reply has seq %" PRIu64 " after %" PRIu64,
+        found(follow, false, "seq-backwards", "a reply has seq %" PRIu64 " after %" PRIu64,
               reply->seq, follow->reply.seq);
     note_leader(follow, true, reply->term, reply->leader);
     believe(&follow->reply, reply);

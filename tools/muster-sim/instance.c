@@ -191,6 +191,7 @@ static void on_started(void *context, const char *generation) {
     bool first = self->generation[0] == '\0';
     snprintf(self->generation, sizeof self->generation, "%s", generation);
     self->state = RUNNING;
+    mu_journal_doubt(self->journal, false);
     json_t *fields = json_object();
     json_object_set_new(fields, "generation", json_string(generation));
     json_object_set_new(fields, "seed", json_integer((json_int_t)self->options->seed));
@@ -246,9 +247,12 @@ static void queue_again(void *context, uint32_t connection) {
 
 static void on_beat(void *context, const char *generation, uint64_t suspected) {
     struct instance *self = context;
-    if (strcmp(generation, self->generation) != 0)
+    if (strcmp(generation, self->generation) != 0) {
         restart(self, "generation");
-    else if (mu_journal_verify(self->journal, suspected) > 0)
+        return;
+    }
+    mu_journal_doubt(self->journal, false);
+    if (mu_journal_verify(self->journal, suspected) > 0)
         mu_holding_recover(self->holding, queue_again, self);
 }
 
@@ -330,6 +334,7 @@ static void on_link_connected(void *context) {
     if (self->link_down)
         say_link(self, "link-up", "commands", NULL);
     self->link_down = false;
+    mu_journal_doubt(self->journal, self->generation[0] != '\0');
     mu_link_open(self->link);
     mu_presence_beat(self->presence);
 }

@@ -23,6 +23,7 @@ struct mu_journal {
     json_t *anomalies; /* arrays of objects */
     json_t *suspicions;
     uint64_t anomaly_count;
+    bool doubt;
     uint64_t suspected; /* ever; those that still stand are in `suspicions` */
 };
 
@@ -154,9 +155,17 @@ static uint64_t add_to(json_t *object, const char *name, uint64_t add) {
     return (uint64_t)sum;
 }
 
+void mu_journal_doubt(struct mu_journal *journal, bool doubt) {
+    journal->doubt = doubt;
+}
+
 void mu_journal_error(struct mu_journal *journal, const char *operation, const char *subject,
                       enum muster_status status, const char *message) {
     const char *code = muster_status_code(status);
+    if (journal->doubt) {
+        mu_journal_suspect(journal, code, NULL, message ? message : "");
+        return;
+    }
     if (add_to(journal->errors, code, 1) > PRINTED_ERRORS)
         return;
     json_t *fields = json_object();

@@ -26,7 +26,8 @@ static const char *config(struct mt_stand *stand, const char *daemon) {
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    fprintf(out, "{path: \"%s/%s.line\"}", mt_world_dir(stand->world), daemon);
+    /* A flood of answers to nobody is over sooner than at the default of 16 MiB. */
+    fprintf(out, "{path: \"%s/%s.line\", max_backlog: 2MiB}", mt_world_dir(stand->world), daemon);
     fclose(out);
     return mt_keep_text(stand, text);
 }
