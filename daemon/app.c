@@ -317,6 +317,24 @@ void mu_app_stop(struct mu_app *app) {
     }
 }
 
+static void on_difference(void *context, const char *key) {
+    const struct mu_app *app = context;
+    if (strcmp(key, "log.level") != 0 && strcmp(key, "plugins.load") != 0) {
+        MU_LOG(app->log, MU_LOG_WARN, "config.restart_needed", MU_STR("key", key),
+               MU_STR("message", "it has changed, and counts once the daemon is restarted"));
+    }
+}
+
+void mu_app_reload(struct mu_app *app, const struct mu_config *fresh) {
+    if (app->stopping) {
+        return;
+    }
+    mu_log_set_level(app->log, fresh->log.level);
+    mu_doors_reload(app->doors, fresh);
+    mu_config_compare(app->config, fresh, on_difference, app);
+    MU_LOG(app->log, MU_LOG_INFO, "config.reloaded", MU_STR("id", app->config->coordinator.id));
+}
+
 const char *mu_app_failure(const struct mu_app *app) {
     return app->failure.status != MUSTER_OK ? app->failure.text : NULL;
 }

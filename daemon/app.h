@@ -27,6 +27,9 @@ struct mu_app;
 struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, struct mu_log *log,
                              void (*on_ended)(void *context), void *context,
                              struct mu_error *error);
+/* Takes over what can change while it runs: log.level, and the configuration of each plugin that
+ * takes one. What takes a restart is logged. Reads files: blocks. `fresh` may go afterwards. */
+void mu_app_reload(struct mu_app *app, const struct mu_config *fresh);
 /* Begins the clean end. Idempotent. */
 void mu_app_stop(struct mu_app *app);
 /* After on_ended. Why it ended by itself: a plugin that could not be loaded or started. NULL: it

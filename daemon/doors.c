@@ -166,6 +166,10 @@ void mu_doors_coordinating(struct mu_doors *self, bool active) {
     mu_plugins_coordinating(self->plugins, active);
 }
 
+void mu_doors_reload(struct mu_doors *self, const struct mu_config *config) {
+    mu_plugins_reload(self->plugins, config);
+}
+
 void mu_doors_flush(struct mu_doors *self) {
     struct mu_auth_counts counts;
     mu_auth_counts(self->auth, &counts);

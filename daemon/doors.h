@@ -45,6 +45,8 @@ void mu_doors_message(struct mu_doors *doors, const char *pattern, const char *c
 /* The subscriptions stand (again). */
 void mu_doors_subscriber_up(struct mu_doors *doors);
 void mu_doors_coordinating(struct mu_doors *doors, bool active);
+/* See mu_plugins_reload(). */
+void mu_doors_reload(struct mu_doors *doors, const struct mu_config *config);
 /* Forgets the cached decisions of authorizers. */
 void mu_doors_flush(struct mu_doors *doors);
 struct mu_metrics *mu_doors_metrics(struct mu_doors *doors);

@@ -1,8 +1,8 @@
 /* main.c - musterd: arguments, signals, exit codes - nothing else.
  *
  * Exit codes: 0 fine, 2 usage, configuration or a plugin that cannot be used, 1 any other failure,
- * 70 a plugin blocked for ever (plugin/watch.h). SIGTERM and SIGINT end the
- * daemon cleanly; a second one ends it at once.
+ * 70 a plugin blocked for ever (plugin/watch.h). SIGTERM and SIGINT end the daemon cleanly; a
+ * second one ends it at once. SIGHUP reads the configuration again.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -20,15 +20,35 @@
 #define EXIT_USAGE 2
 #define ONE_REQUEST_MS 250 /* a terminal and a supervisor often signal both, at the same moment */
 
+enum { SIGNALS = 3 };
+
 struct program {
+    const struct mu_arguments *arguments;
     struct mu_app *app;
-    uv_signal_t signals[2];
+    struct mu_log *log;
+    uv_signal_t signals[SIGNALS];
     uint64_t received_at; /* the first signal; 0: none yet */
 };
 
+/* One that cannot be used changes nothing. */
+static void reload(const struct program *program) {
+    struct mu_config fresh;
+    struct mu_error error = {0};
+    if (mu_arguments_config(program->arguments, &fresh, &error) == MUSTER_OK) {
+        mu_app_reload(program->app, &fresh);
+    } else {
+        MU_LOG(program->log, MU_LOG_ERROR, "config.refused", MU_STR("error", error.text),
+               MU_STR("message", "the daemon goes on with the configuration that it has"));
+    }
+    mu_config_deinit(&fresh);
+}
+
 static void on_signal(uv_signal_t *handle, int number) {
     struct program *program = handle->data;
-    (void)number;
+    if (number == SIGHUP) {
+        reload(program);
+        return;
+    }
     uint64_t now = mu_clock_boottime_ms();
     if (program->received_at == 0) {
         program->received_at = now;
@@ -45,8 +65,9 @@ static void on_signals_closed(uv_handle_t *handle) {
 
 static void on_ended(void *context) {
     struct program *program = context;
-    uv_close((uv_handle_t *)&program->signals[0], NULL);
-    uv_close((uv_handle_t *)&program->signals[1], on_signals_closed);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        uv_close((uv_handle_t *)&program->signals[i], i + 1 < SIGNALS ? NULL : on_signals_closed);
+    }
 }
 
 static int fail(const struct mu_error *error, int code) {
@@ -66,8 +87,8 @@ static bool close_loop(uv_loop_t *loop) {
     return false;
 }
 
-static int run(const struct mu_config *config) {
-    struct program program = {0};
+static int run(const struct mu_arguments *arguments, const struct mu_config *config) {
+    struct program program = {.arguments = arguments};
     struct mu_error error = {0};
     uv_loop_t loop;
     int result = uv_loop_init(&loop);
@@ -75,11 +96,12 @@ static int run(const struct mu_config *config) {
         fprintf(stderr, "musterd: no event loop: %s\n", uv_strerror(result));
         return EXIT_FAILURE;
     }
-    static const int numbers[2] = {SIGTERM, SIGINT};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     struct mu_log *log = mu_log_create(STDERR_FILENO, config->log.level, config->log.format);
+    program.log = log;
     int code = EXIT_SUCCESS;
     /* First: a signal that comes while plugins are loaded waits for the loop. */
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(&loop, &program.signals[i]);
         program.signals[i].data = &program;
         uv_signal_start(&program.signals[i], on_signal, numbers[i]);
@@ -118,7 +140,7 @@ static int configured(const struct mu_arguments *arguments) {
     } else if (arguments->print_config) {
         mu_config_print(&config, stdout);
     } else if (!arguments->check) {
-        code = run(&config);
+        code = run(arguments, &config);
     } else if (mu_app_check(&config, &error) != MUSTER_OK) {
         code = fail(&error, EXIT_USAGE);
     }

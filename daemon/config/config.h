@@ -118,6 +118,10 @@ enum muster_status mu_config_set(struct mu_config *config, const char *assignmen
 /* What holds between keys (renew < lease, suspect_after < dead_after, heartbeat < suspect_after,
  * external demands a url, …). After load and sets. */
 enum muster_status mu_config_check(const struct mu_config *config, struct mu_error *error);
+/* Calls `each` with the dotted name of every key that counts differently in the two; what is a
+ * default in both is the same. A password within a URL is not looked at. */
+void mu_config_compare(const struct mu_config *a, const struct mu_config *b,
+                       void (*each)(void *context, const char *key), void *context);
 /* The whole effective configuration as YAML that loads again, secrets replaced by `***`. */
 void mu_config_print(const struct mu_config *config, FILE *out);
 

@@ -66,7 +66,8 @@ struct muster_plugin {
     char *name;
     char *file;
     char version[64];
-    char *place; /* of its entry in the configuration */
+    char *entry; /* the name of its entry in the configuration */
+    char *place; /* of that entry */
     enum mu_plugin_life life;
     bool said_stopped; /* it called stopped() */
     void *state;
@@ -79,6 +80,8 @@ struct muster_plugin {
     struct muster_observer_hooks observer;
     struct mu_schema schema;
     struct muster_config *config;
+    struct muster_config **retired; /* that were in place before a reload */
+    size_t retired_count;
     struct mu_listener *listener;
     struct mu_asked *asked;
     struct mu_held *held;

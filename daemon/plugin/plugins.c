@@ -91,9 +91,10 @@ static enum muster_status load(struct mu_plugins *self, const struct muster_conf
     const struct muster_config *given = mu_tree_get(entry, "config");
     struct muster_plugin *plugin = mu_calloc(1, sizeof *plugin);
     plugin->owner = self;
+    plugin->entry = mu_strdup(mu_tree_get(entry, "name")->text);
     plugin->place = mu_strdup(entry->place);
     self->list[self->count++] = plugin; /* freed with the others, whatever comes */
-    enum muster_status status = examine(plugin, mu_tree_get(entry, "name")->text, error);
+    enum muster_status status = examine(plugin, plugin->entry, error);
     if (status == MUSTER_OK) {
         mu_plugin_add_metrics(plugin);
         status = mu_schema_check(
@@ -370,9 +371,14 @@ struct mu_plugins *mu_plugins_create(const struct mu_plugins_options *options) {
 static void free_plugin(struct muster_plugin *plugin) {
     mu_events_leave(&plugin->listener);
     mu_tree_destroy(&plugin->config);
+    for (size_t i = 0; i < plugin->retired_count; i++) {
+        mu_tree_destroy(&plugin->retired[i]);
+    }
+    free(plugin->retired);
     mu_host_drop_holds(plugin);
     free(plugin->name);
     free(plugin->file);
+    free(plugin->entry);
     free(plugin->place);
     free(plugin);
 }

@@ -50,6 +50,9 @@ void mu_plugins_connect(struct mu_plugins *plugins, struct mu_requests *requests
                         struct mu_link *link);
 /* Calls start(). On an error mu_plugins_stop() is next. */
 enum muster_status mu_plugins_start(struct mu_plugins *plugins, struct mu_error *error);
+/* Gives the plugins that run their part of a new configuration, and forgets cached decisions. What
+ * is wrong, or takes a restart, is logged. Reads files: blocks. `config` may go afterwards. */
+void mu_plugins_reload(struct mu_plugins *plugins, const struct mu_config *config);
 /* This daemon coordinates, or no longer. */
 void mu_plugins_coordinating(struct mu_plugins *plugins, bool active);
 
