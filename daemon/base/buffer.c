@@ -27,6 +27,9 @@ static void set_length(struct mu_buffer *buffer, size_t length) {
 }
 
 void mu_buffer_clear(struct mu_buffer *buffer) {
+    if (buffer->length > 0) {
+        explicit_bzero(buffer->data, buffer->length);
+    }
     set_length(buffer, 0);
 }
 
@@ -36,6 +39,7 @@ void mu_buffer_consume(struct mu_buffer *buffer, size_t count) {
         return;
     }
     memmove(buffer->data, buffer->data + count, buffer->length - count);
+    explicit_bzero(buffer->data + buffer->length - count, count);
     set_length(buffer, buffer->length - count);
 }
 

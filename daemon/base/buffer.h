@@ -16,9 +16,9 @@ struct mu_buffer {
 
 void mu_buffer_init(struct mu_buffer *buffer, size_t limit);
 void mu_buffer_deinit(struct mu_buffer *buffer);
-/* Keeps the memory, forgets the contents. */
+/* Keeps the memory, overwrites the contents: they may have been secret. */
 void mu_buffer_clear(struct mu_buffer *buffer);
-/* Removes `count` bytes from the front. */
+/* Removes `count` bytes from the front; no copy of them is left. */
 void mu_buffer_consume(struct mu_buffer *buffer, size_t count);
 /* All appends: false, with the buffer unchanged, when the limit or the memory is exceeded. */
 bool mu_buffer_append(struct mu_buffer *buffer, const void *data, size_t length) MU_WARN_UNUSED;

@@ -205,7 +205,9 @@ static void read_input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffe
         down(self, &error);
         return;
     }
-    if (mu_reader_feed(session->reader, buffer->base, (size_t)count, &error) != MUSTER_OK) {
+    enum muster_status fed = mu_reader_feed(session->reader, buffer->base, (size_t)count, &error);
+    explicit_bzero(buffer->base, (size_t)count); /* a message may hold a token */
+    if (fed != MUSTER_OK) {
         down(self, &error);
         return;
     }
@@ -236,10 +238,7 @@ static void written(uv_write_t *request, int status) {
     struct session *session = request->data;
     struct mu_connection *self = session->owner;
     session->writing = false;
-    if (self && self->state == LOGIN) {
-        explicit_bzero(session->output.data, session->output.length); /* holds the password */
-    }
-    mu_buffer_clear(&session->output);
+    mu_buffer_clear(&session->output); /* a password, or resume secrets: overwritten */
     if (!self) {
         return;
     }

@@ -23,6 +23,8 @@ struct mu_reader {
     size_t elements; /* of the reply that is being read */
     size_t bytes;    /* fed since the last complete reply */
     bool refused;
+    bool between; /* replies: nothing of the next one was looked at yet */
+    bool fed;     /* this reader was */
 };
 
 static void *create_array(const redisReadTask *task, array_size elements) {
@@ -42,8 +44,7 @@ static void *create_array(const redisReadTask *task, array_size elements) {
     return self->create_array(task, elements);
 }
 
-struct mu_reader *mu_reader_create(void) {
-    struct mu_reader *self = mu_calloc(1, sizeof *self);
+static void begin(struct mu_reader *self) {
     self->reader = redisReaderCreate();
     if (!self->reader) {
         abort();
@@ -53,6 +54,13 @@ struct mu_reader *mu_reader_create(void) {
     self->functions.createArray = create_array;
     self->reader->fn = &self->functions;
     self->reader->privdata = self;
+    self->between = true;
+    self->fed = false;
+}
+
+struct mu_reader *mu_reader_create(void) {
+    struct mu_reader *self = mu_calloc(1, sizeof *self);
+    begin(self);
     return self;
 }
 
@@ -70,6 +78,7 @@ enum muster_status mu_reader_feed(struct mu_reader *self, const char *data, size
         return mu_error_set(error, MUSTER_UNAVAILABLE, "a reply exceeds %zu MiB", MAX_BYTES >> 20);
     }
     self->bytes += length;
+    self->fed = true;
     if (redisReaderFeed(self->reader, data, length) != REDIS_OK) {
         return mu_error_set(error, MUSTER_UNAVAILABLE, "protocol error: %s", self->reader->errstr);
     }
@@ -79,8 +88,19 @@ enum muster_status mu_reader_feed(struct mu_reader *self, const char *data, size
 enum muster_status mu_reader_next(struct mu_reader *self, redisReply **reply,
                                   struct mu_error *error) {
     void *object = NULL;
+    *reply = NULL;
+    if (self->between && self->reader->pos == self->reader->len) {
+        /* hiredis keeps in its buffer what it has read, and a message may hold a token: all that
+         * was fed is answered, so another reader goes on, and the buffer is freed (wipe.c). */
+        if (self->fed) {
+            redisReaderFree(self->reader);
+            begin(self);
+        }
+        return MUSTER_OK;
+    }
     int result = redisReaderGetReply(self->reader, &object);
     *reply = object;
+    self->between = object != NULL;
     if (result != REDIS_OK) {
         return self->refused ? mu_error_set(error, MUSTER_UNAVAILABLE,
                                             "a reply exceeds %zu elements or %d levels",

@@ -4,9 +4,12 @@
  *           backend         a backend, bound to none
  *           operator        an operator
  *           intruder        denied, with a reason
+ *           secret:<any>    an operator whose token is really a secret: it is kept nowhere
+ *           refused:<any>   denied, with a reason
  *           slow:<token>    the same as <token>, later
- *           never           nobody ever decides
+ *           never, never:<any>   nobody ever decides
  *           anything else   no opinion
+ * Credentials of end users: secret:<any> is user u1, refused:, slow: and never: as above.
  * Rules:    operators may everything, anonymous ones nothing (no opinion); a backend may everything
  *           but KICK, and by the session's name: "closed" nothing, "slow" everything, later,
  * "never" nobody ever decides, "crowd" everything but lead.
@@ -35,15 +38,26 @@ struct rules {
     struct later *later;
 };
 
+static bool has_prefix(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 static enum muster_verdict judge_token(const char *token, struct muster_principal *principal,
                                        struct muster_decision *decision) {
     *principal = (struct muster_principal){.id = token, .kind = MUSTER_PRINCIPAL_INSTANCE};
-    if (strncmp(token, "instance:", 9) == 0) {
+    if (has_prefix(token, "instance:")) {
         principal->id = principal->instance = token + 9;
     } else if (strcmp(token, "operator") == 0) {
         principal->kind = MUSTER_PRINCIPAL_OPERATOR;
+    } else if (has_prefix(token, "secret:")) {
+        principal->id = "keeper";
+        principal->kind = MUSTER_PRINCIPAL_OPERATOR;
+        decision->user = "u1";
     } else if (strcmp(token, "intruder") == 0) {
         decision->reason = "intruders are not welcome";
+        return MUSTER_DENY;
+    } else if (has_prefix(token, "refused:")) {
+        decision->reason = "this is no longer accepted";
         return MUSTER_DENY;
     } else if (strcmp(token, "backend") != 0) {
         return MUSTER_DEFER;
@@ -92,13 +106,13 @@ static enum muster_verdict authenticate(void *state, struct muster_handle handle
                                         struct muster_decision *decision) {
     struct rules *rules = state;
     const char *token = credentials->token.data;
-    if (credentials->purpose != MUSTER_PURPOSE_CALLER || token == NULL) {
+    if (token == NULL) {
         return MUSTER_DEFER;
     }
-    if (strncmp(token, "slow:", 5) == 0) {
+    if (has_prefix(token, "slow:")) {
         return decide_later(rules, handle, token + 5);
     }
-    if (strcmp(token, "never") == 0) {
+    if (strcmp(token, "never") == 0 || has_prefix(token, "never:")) {
         return MUSTER_LATER;
     }
     return judge_token(token, &rules->principal, decision);
