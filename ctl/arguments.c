@@ -50,6 +50,7 @@ static const struct option options_table[] = {
     {"watch", DURATION, FSCK, AT(listen_ms)},
     {"patience", DURATION, FSCK, AT(patience_ms)},
     {"via", TEXT, DOORS, AT(via)},
+    {"door", TEXT, DOORS, AT(door)},
     {"token", TEXT, DOORS, AT(token)},
     {"instance", TEXT, DOORS, AT(instance)},
     {"timeout", DURATION, DOORS, AT(timeout_ms)},
@@ -80,15 +81,18 @@ void mu_ctl_usage(FILE *out) {
           "                                checks the invariants of the data, and mends them\n"
           "  brake [release]               does the brake hold, and let it go\n"
           "  flush                         lets every daemon forget cached decisions\n"
-          "  call OPERATION [ARGUMENT]...  any operation, through a door (--via); -- ends the\n"
-          "                                options\n"
+          "  call OPERATION [ARGUMENT]...  any operation, through a door; -- ends the options\n"
           "\n"
           "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"
           "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
           "--config). A duration is 250ms, 3s, 5m or 2h.\n"
           "\n"
-          "status, instances, sessions, members and call ask the coordinator with\n"
+          "status, instances, sessions, members and call ask a musterd, at the first unix\n"
+          "socket on which transport_resp listens by the configuration, and Redis itself when\n"
+          "none answers; else with\n"
+          "  --door unix:///path|host:port  [--token TOKEN|file:PATH] [--timeout DURATION]\n"
           "  --via pubsub [--token TOKEN|file:PATH] [--instance ID] [--timeout DURATION]\n"
+          "  --via redis\n"
           "\n"
           "exit status: 0 fine, 1 the answer is no (a finding, unhealthy), 2 usage,\n"
           "3 Redis cannot be reached, or nobody answers\n",
@@ -190,30 +194,42 @@ static int find_command(const char *name) {
     return 0;
 }
 
+bool mu_ctl_takes_door(const char *command) {
+    return (find_command(command) & DOORS) != 0;
+}
+
 /* What holds between the options of a door. */
 static bool check_via(const struct mu_ctl_options *options, int command, struct mu_error *error) {
-    if (options->via == NULL) {
-        if (command == CALL) {
-            mu_error_set(error, MUSTER_BAD_REQUEST, "call goes through a door: add --via pubsub");
-        } else if (options->token != NULL || options->instance != NULL ||
-                   options->timeout_ms != TIMEOUT_MS) {
-            mu_error_set(error, MUSTER_BAD_REQUEST,
-                         "--token, --instance and --timeout belong to --via pubsub");
-        } else {
-            return true;
-        }
-    } else if (strcmp(options->via, "pubsub") != 0) {
-        mu_error_set(error, MUSTER_BAD_REQUEST, "there is no door '%s' for --via, but pubsub",
-                     options->via);
-    } else if (options->offset != 0) {
-        mu_error_set(error, MUSTER_BAD_REQUEST, "--offset and --via do not go together");
+    const char *via = options->via != NULL ? options->via : "";
+    bool pubsub = strcmp(via, "pubsub") == 0;
+    bool redis =
+        strcmp(via, "redis") == 0 || (options->via == NULL && options->door == NULL &&
+                                      (options->url != NULL || options->state_dir != NULL));
+    const char *wrong = NULL;
+    if (options->via != NULL && !pubsub && !redis && strcmp(via, "resp") != 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "there is no door '%s' for --via, but resp, pubsub and redis", via);
+        return false;
+    }
+    if (command == CALL && redis) {
+        wrong = "call goes through a door: --door unix:///path, or --via pubsub";
+    } else if (redis && (options->token != NULL || options->instance != NULL ||
+                         options->door != NULL || options->timeout_ms != TIMEOUT_MS)) {
+        wrong = "--token, --instance, --door and --timeout belong to a door, not to Redis itself";
+    } else if (options->instance != NULL && !pubsub) {
+        wrong = "--instance belongs to --via pubsub";
+    } else if (options->door != NULL && pubsub) {
+        wrong = "--door belongs to --via resp";
+    } else if (options->offset != 0 && (options->via != NULL || options->door != NULL) && !redis) {
+        wrong = "--offset does not go through a door";
     } else if (options->timeout_ms == 0) {
-        mu_error_set(error, MUSTER_BAD_REQUEST, "--timeout is nought");
+        wrong = "--timeout is nought";
     } else if (command == CALL && options->argument == NULL) {
-        mu_error_set(error, MUSTER_BAD_REQUEST, "call needs the name of an operation");
+        wrong = "call needs the name of an operation";
     } else {
         return true;
     }
+    mu_error_set(error, MUSTER_BAD_REQUEST, "%s", wrong);
     return false;
 }
 

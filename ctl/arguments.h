@@ -13,5 +13,7 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
                                    struct mu_error *error);
 void mu_ctl_options_deinit(struct mu_ctl_options *options);
 void mu_ctl_usage(FILE *out);
+/* Is this a command that a door can answer? */
+bool mu_ctl_takes_door(const char *command);
 
 #endif

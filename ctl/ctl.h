@@ -34,17 +34,23 @@ struct mu_ctl_options {
     bool repair;        /* fsck: mends what it finds */
     uint64_t listen_ms; /* fsck --watch: listens to the events that long */
     uint64_t patience_ms;
-    const char *via;      /* "pubsub": through that door; NULL: plain reads */
+    const char
+        *via; /* "resp", "pubsub": through that door; "redis": plain reads; NULL: see main.c */
+    const char *door;     /* resp: unix:///path or host:port; NULL: of the configuration */
     const char *token;    /* or `file:PATH`; NULL: anonymous */
-    const char *instance; /* whose inbox is answered into; NULL: see via/door.h */
-    uint64_t timeout_ms;  /* via: how long an answer is waited for */
+    const char *instance; /* pubsub: whose inbox is answered into; NULL: see via/door.h */
+    uint64_t timeout_ms;  /* doors: how long an answer is waited for */
 };
 
 struct mu_ctl {
     const struct mu_ctl_options *options;
     char *name_space; /* owned */
-    struct mu_redis_address address;
-    char where[256]; /* the address for people, without credentials */
+    /* Where Redis is: one of both, owned; `source` names the option or key for errors. */
+    char *url, *state_dir;
+    const char *source;
+    struct mu_redis_address address; /* since mu_ctl_reach() */
+    char where[256];                 /* the address for people, without credentials */
+    char *door; /* owned: where transport_resp listens; NULL: nowhere that is known */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
     redisContext *redis; /* owned */

@@ -1,4 +1,4 @@
-/* main.c - musterctl: arguments, the way to Redis, one command, an exit status. */
+/* main.c - musterctl: arguments, the way to a door or to Redis, one command, an exit status. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "reach.h"
 #include "via/door.h"
 
-static enum mu_ctl_exit run(struct mu_ctl *ctl) {
+static enum mu_ctl_exit ask_redis(struct mu_ctl *ctl) {
     static const struct {
         const char *name;
         enum mu_ctl_exit (*run)(struct mu_ctl *ctl);
@@ -17,15 +17,59 @@ static enum mu_ctl_exit run(struct mu_ctl *ctl) {
         {"members", mu_ctl_members}, {"watch", mu_ctl_watch},         {"fsck", mu_ctl_fsck},
         {"brake", mu_ctl_brake},     {"flush", mu_ctl_flush},
     };
-    if (ctl->options->via != NULL) {
-        return mu_ctl_via(ctl);
-    }
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    enum mu_ctl_exit status = mu_ctl_reach(ctl);
+    for (size_t i = 0; status == MU_CTL_FINE && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, ctl->options->command) == 0) {
             return commands[i].run(ctl);
         }
     }
-    return MU_CTL_USAGE;
+    return status == MU_CTL_FINE ? MU_CTL_USAGE : status;
+}
+
+static enum mu_ctl_exit ask_pubsub(struct mu_ctl *ctl) {
+    struct mu_via via;
+    enum mu_ctl_exit status = mu_ctl_reach(ctl);
+    if (status != MU_CTL_FINE) {
+        return status;
+    }
+    status = mu_via_open(&via, ctl, MU_VIA_PUBSUB, mu_via_instance(ctl->options), false);
+    if (status == MU_CTL_FINE) {
+        status = mu_ctl_via(&via);
+    }
+    mu_via_close(&via);
+    return status;
+}
+
+/* The door of the configuration, when nothing else was asked for. With a daemon that does not run,
+ * Redis can still say much. */
+static enum mu_ctl_exit ask_resp(struct mu_ctl *ctl, bool or_redis) {
+    struct mu_via via;
+    enum mu_ctl_exit status = mu_via_open(&via, ctl, MU_VIA_RESP, NULL, or_redis);
+    bool open = status == MU_CTL_FINE;
+    if (open) {
+        status = mu_ctl_via(&via);
+    }
+    mu_via_close(&via);
+    if (open || !or_redis || status != MU_CTL_UNREACHABLE) {
+        return status;
+    }
+    fprintf(stderr, "musterctl: no musterd answers at %s; asking Redis itself\n", ctl->door);
+    return ask_redis(ctl);
+}
+
+static enum mu_ctl_exit run(struct mu_ctl *ctl) {
+    const struct mu_ctl_options *options = ctl->options;
+    if (options->via != NULL) {
+        return strcmp(options->via, "pubsub") == 0 ? ask_pubsub(ctl)
+               : strcmp(options->via, "resp") == 0 ? ask_resp(ctl, false)
+                                                   : ask_redis(ctl);
+    }
+    if (options->door != NULL || strcmp(options->command, "call") == 0) {
+        return ask_resp(ctl, false);
+    }
+    bool door = mu_ctl_takes_door(options->command) && ctl->door != NULL && options->url == NULL &&
+                options->state_dir == NULL && options->offset == 0;
+    return door ? ask_resp(ctl, options->token == NULL) : ask_redis(ctl);
 }
 
 int main(int argc, char **argv) {
@@ -47,7 +91,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "musterctl: %s\n", error.text);
         break;
     case MU_CTL_PARSE_RUN:
-        status = mu_ctl_reach(&ctl, &options);
+        status = mu_ctl_find(&ctl, &options);
         if (status == MU_CTL_FINE) {
             status = run(&ctl);
         }

@@ -1,4 +1,5 @@
-/* reach.c - from --url, --state-dir or the configuration to a connection that is logged in. */
+/* reach.c - from --url, --state-dir, --door or the configuration to where things are, and to a
+ * connection to Redis that is logged in. */
 #include "reach.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/ids.h"
 #include "config/config.h"
+#include "config/tree.h"
 #include "redis/managed.h"
 
 #define CONFIG_DEFAULT "/etc/muster/muster.yaml"
@@ -19,52 +21,87 @@ static enum mu_ctl_exit complain(enum mu_ctl_exit status, const char *text) {
     return status;
 }
 
-static enum mu_ctl_exit address_of_state_dir(struct mu_ctl *ctl, const char *state_dir) {
+static enum mu_ctl_exit address_of_state_dir(struct mu_ctl *ctl) {
     struct mu_error error = {0};
-    if (mu_managed_address(state_dir, &ctl->address, &error) != MUSTER_OK) {
+    if (mu_managed_address(ctl->state_dir, &ctl->address, &error) != MUSTER_OK) {
         fprintf(stderr,
                 "musterctl: no Redis of muster's own in %s: %s; is musterd running with this state "
                 "directory? Name another with --state-dir, or a Redis with --url\n",
-                state_dir, error.text);
+                ctl->state_dir, error.text);
         return MU_CTL_UNREACHABLE;
     }
     return MU_CTL_FINE;
 }
 
-static enum mu_ctl_exit address_of_url(struct mu_ctl *ctl, const char *url, const char *source) {
+static enum mu_ctl_exit address_of_url(struct mu_ctl *ctl) {
     struct mu_error error = {0};
-    if (mu_redis_address_parse(url, &ctl->address, &error) != MUSTER_OK) {
-        mu_error_prefix(&error, "%s", source);
+    if (mu_redis_address_parse(ctl->url, &ctl->address, &error) != MUSTER_OK) {
+        mu_error_prefix(&error, "%s", ctl->source);
         return complain(MU_CTL_USAGE, error.text);
     }
     return MU_CTL_FINE;
 }
 
-static enum mu_ctl_exit by_config(struct mu_ctl *ctl, const struct mu_config *config) {
+/* Is `name` of plugins.load this plugin, by its name or as a path to it? */
+static bool is_resp(const char *name) {
+    const char *slash = strrchr(name, '/');
+    const char *base = slash != NULL ? slash + 1 : name;
+    return strcmp(base, "transport_resp") == 0 || strcmp(base, "transport_resp.so") == 0;
+}
+
+/* The first unix socket that transport_resp listens on, or else its first address. */
+static const char *door_of(const struct mu_config *config) {
+    const struct muster_config *load = config->plugins.load;
+    const char *found = NULL;
+    for (size_t i = 0; load != NULL && i < load->count; i++) {
+        const struct muster_config *name = mu_tree_get(load->items[i], "name");
+        const struct muster_config *given = mu_tree_get(load->items[i], "config");
+        const struct muster_config *listen = mu_tree_get(given, "listen");
+        if (name->text == NULL || !is_resp(name->text) || listen == NULL) {
+            continue;
+        }
+        for (size_t k = 0; k < listen->count; k++) {
+            const char *address = listen->items[k]->text;
+            bool is_unix = address != NULL && strncmp(address, "unix:", 5) == 0;
+            if (is_unix) {
+                return address;
+            }
+            found = found == NULL ? address : found;
+        }
+        found = found == NULL ? listen->text : found; /* one address needs no list */
+    }
+    return found;
+}
+
+static void by_config(struct mu_ctl *ctl, const struct mu_config *config) {
     const struct mu_ctl_options *options = ctl->options;
+    const char *door = options->door != NULL ? options->door : door_of(config);
     ctl->name_space =
         mu_strdup(options->name_space != NULL ? options->name_space : config->name_space);
     ctl->connect_timeout_ms = config->redis.connect_timeout_ms;
     ctl->command_timeout_ms = config->redis.command_timeout_ms;
+    ctl->door = door != NULL ? mu_strdup(door) : NULL;
     if (options->url != NULL) {
-        return address_of_url(ctl, options->url, "--url");
+        ctl->url = mu_strdup(options->url);
+        ctl->source = "--url";
+    } else if (options->state_dir != NULL) {
+        ctl->state_dir = mu_strdup(options->state_dir);
+    } else if (config->redis.mode == MU_REDIS_MANAGED) {
+        ctl->state_dir = mu_strdup(config->state_dir);
+    } else {
+        ctl->url = mu_strdup(config->redis.url);
+        ctl->source = "redis.url";
     }
-    if (options->state_dir != NULL) {
-        return address_of_state_dir(ctl, options->state_dir);
-    }
-    if (config->redis.mode == MU_REDIS_MANAGED) {
-        return address_of_state_dir(ctl, config->state_dir);
-    }
-    return address_of_url(ctl, config->redis.url, "redis.url");
 }
 
-static enum mu_ctl_exit find(struct mu_ctl *ctl) {
-    const struct mu_ctl_options *options = ctl->options;
+enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *options) {
     struct mu_error error = {0};
     struct mu_config config;
     const char *path = options->config;
     enum mu_ctl_exit status = MU_CTL_FINE;
 
+    memset(ctl, 0, sizeof *ctl);
+    ctl->options = options;
     /* With --url or --state-dir alone nothing of this machine's configuration is meant. */
     if (path == NULL && options->url == NULL && options->state_dir == NULL &&
         access(CONFIG_DEFAULT, F_OK) == 0) {
@@ -74,9 +111,15 @@ static enum mu_ctl_exit find(struct mu_ctl *ctl) {
     if (path != NULL && mu_config_load(&config, path, &error) != MUSTER_OK) {
         status = complain(MU_CTL_USAGE, error.text);
     } else {
-        status = by_config(ctl, &config);
+        by_config(ctl, &config);
     }
     mu_config_deinit(&config);
+    if (status == MU_CTL_FINE && !mu_id_valid(ctl->name_space, strlen(ctl->name_space))) {
+        fprintf(stderr,
+                "musterctl: '%s' is no namespace: 1 to 128 bytes of A-Z a-z 0-9 . _ ~ @ | + = -\n",
+                ctl->name_space);
+        status = MU_CTL_USAGE;
+    }
     return status;
 }
 
@@ -144,20 +187,11 @@ redisContext *mu_ctl_connect(struct mu_ctl *ctl, const char *client_name, struct
     return NULL;
 }
 
-enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl, const struct mu_ctl_options *options) {
+enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl) {
     struct mu_error error = {0};
-    memset(ctl, 0, sizeof *ctl);
-    ctl->options = options;
-
-    enum mu_ctl_exit status = find(ctl);
+    enum mu_ctl_exit status = ctl->url != NULL ? address_of_url(ctl) : address_of_state_dir(ctl);
     if (status != MU_CTL_FINE) {
         return status;
-    }
-    if (!mu_id_valid(ctl->name_space, strlen(ctl->name_space))) {
-        fprintf(stderr,
-                "musterctl: '%s' is no namespace: 1 to 128 bytes of A-Z a-z 0-9 . _ ~ @ | + = -\n",
-                ctl->name_space);
-        return MU_CTL_USAGE;
     }
     mu_redis_address_describe(&ctl->address, ctl->where, sizeof ctl->where);
     ctl->redis = mu_ctl_connect(ctl, "musterctl", &error);
@@ -178,5 +212,8 @@ void mu_ctl_leave(struct mu_ctl *ctl) {
     }
     mu_redis_address_deinit(&ctl->address);
     free(ctl->name_space);
-    ctl->name_space = NULL;
+    free(ctl->url);
+    free(ctl->state_dir);
+    free(ctl->door);
+    ctl->name_space = ctl->url = ctl->state_dir = ctl->door = NULL;
 }

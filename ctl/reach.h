@@ -1,12 +1,15 @@
-/* reach.h - finds Redis from the options and connects to it, synchronously. */
+/* reach.h - finds the door and Redis from the options and the configuration, and connects to Redis,
+ * synchronously. What is wrong, and how to mend it, is said on stderr. */
 #ifndef MU_CTL_REACH_H
 #define MU_CTL_REACH_H
 
 #include "ctl.h"
 
-/* Fills `ctl` and connects. Says on stderr what is wrong and how to mend it. In every case
+/* Fills `ctl`: namespace, where Redis is, where a door listens. Connects to nothing. In every case
  * mu_ctl_leave() afterwards. */
-enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl, const struct mu_ctl_options *options);
+enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *options);
+/* Connects to Redis, after mu_ctl_find(). */
+enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl);
 void mu_ctl_leave(struct mu_ctl *ctl);
 
 /* One more connection to the same Redis, logged in and on the right database; the caller's to

@@ -178,8 +178,7 @@ static enum mu_ctl_exit call(struct mu_via *via) {
     return status;
 }
 
-/* Of a call that writes: the instance that it is of. */
-static const char *instance_of(const struct mu_ctl_options *options) {
+const char *mu_via_instance(const struct mu_ctl_options *options) {
     enum muster_operation operation = MUSTER_OPERATIONS;
     if (strcmp(options->command, "call") != 0 ||
         !mu_operation_find(options->argument, strlen(options->argument), &operation) ||
@@ -192,21 +191,16 @@ static const char *instance_of(const struct mu_ctl_options *options) {
     return index < options->rest_count ? options->rest[index] : NULL;
 }
 
-enum mu_ctl_exit mu_ctl_via(struct mu_ctl *ctl) {
-    const char *command = ctl->options->command;
-    struct mu_via via;
-    enum mu_ctl_exit status = mu_via_open(&via, ctl, instance_of(ctl->options));
-    if (status != MU_CTL_FINE) {
-        /* said */
-    } else if (strcmp(command, "status") == 0) {
-        status = show_status(&via);
-    } else if (strcmp(command, "instances") == 0) {
-        status = show_instances(&via);
-    } else if (strcmp(command, "call") == 0) {
-        status = call(&via);
-    } else {
-        status = show_pages(&via, strcmp(command, "members") == 0 ? ctl->options->argument : NULL);
+enum mu_ctl_exit mu_ctl_via(struct mu_via *via) {
+    const char *command = via->ctl->options->command;
+    if (strcmp(command, "status") == 0) {
+        return show_status(via);
     }
-    mu_via_close(&via);
-    return status;
+    if (strcmp(command, "instances") == 0) {
+        return show_instances(via);
+    }
+    if (strcmp(command, "call") == 0) {
+        return call(via);
+    }
+    return show_pages(via, strcmp(command, "members") == 0 ? via->ctl->options->argument : NULL);
 }
