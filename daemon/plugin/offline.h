@@ -1,0 +1,19 @@
+/* offline.h - a plugin's part of the configuration without a daemon: for tools and tests that read
+ * it with the plugin's own parser. */
+#ifndef MU_PLUGIN_OFFLINE_H
+#define MU_PLUGIN_OFFLINE_H
+
+#include "config/config.h"
+#include "plugin/schema.h"
+
+/* A host that has the slots config_* and no others. A node must be given to each: it knows of no
+ * plugin. Static storage. */
+const struct muster_host *mu_offline_host(void);
+
+/* Finds the plugin `schema->plugin` in plugins.load, by that name or as a path that ends in
+ * <name>.so, and holds its `config:` against the schema. *checked is for mu_tree_destroy().
+ * BAD_REQUEST: it is not there, or something in it is wrong. Reads secret files: may block. */
+enum muster_status mu_offline_read(const struct mu_config *config, const struct mu_schema *schema,
+                                   struct muster_config **checked, struct mu_error *error);
+
+#endif
