@@ -258,6 +258,18 @@ static void eligible_again(struct mu_coordinator *self, const char *instance) {
     mu_sweeper_sweep(self->sweeper);
 }
 
+/* Now, not at the next tick: the sooner its leaderships move, the better. The answer to the poll
+ * forms the verdict. */
+static void on_lifeline(struct mu_coordinator *self, const struct mu_signal *signal) {
+    bool cut = mu_detector_lifeline(self->detector, mu_clock_boottime_ms(), signal->instance,
+                                    signal->incarnation, signal->quiet_ms);
+    MU_LOG(self->options.log, MU_LOG_DEBUG, cut ? "lifeline.cut" : "lifeline.passed_over",
+           MU_STR("instance", signal->instance), MU_STR("incarnation", signal->incarnation),
+           MU_INT("quiet_ms", signal->quiet_ms));
+    mu_poll_hint(self->poll);
+    pump(self);
+}
+
 static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *signal) {
     switch (signal->kind) {
     case MU_SIGNAL_HEARTBEAT:
@@ -287,6 +299,9 @@ static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *
         break;
     case MU_SIGNAL_SUSPECT:
         mu_detector_details_due(self->detector, signal->instance);
+        break;
+    case MU_SIGNAL_LIFELINE:
+        on_lifeline(self, signal);
         break;
     case MU_SIGNAL_BRAKE_RELEASE:
         mu_braking_release(self->braking, mu_clock_boottime_ms());

@@ -10,8 +10,9 @@
 
 #define RETRY_MS 500         /* after a verdict whose outcome is unknown */
 #define RETRY_BROKEN_MS 5000 /* after one that Redis cannot carry out */
-#define ALIVE_LIMIT 3        /* so often ALIVE: what the inbox said is not believed any more */
+#define ALIVE_LIMIT 3        /* so often ALIVE: inbox and lifeline are not believed any more */
 #define INBOX_CLOSED 2       /* probes in a row */
+#define LIFELINE_SLACK_MS 100
 
 struct instance {
     char id[MU_ID_SIZE];
@@ -25,6 +26,7 @@ struct instance {
     bool written;     /* we wrote its heartbeat: the next change is ours */
     bool score_stale; /* ALIVE: another score is there by now */
     bool asked;       /* a verdict is under way */
+    bool cut;         /* its lifeline, and no sign of life seen since */
     bool inbox_open;  /* seen with a subscriber since the last reset or suspicion */
     unsigned inbox_zero;
     unsigned alive_answers; /* in a row */
@@ -83,13 +85,19 @@ static void forget(struct mu_detector *detector, struct instance *instance) {
     free(instance);
 }
 
+/* What inbox and lifeline said has been acted upon, or is not believed. */
+static void use_up(struct instance *instance) {
+    instance->cut = false;
+    instance->inbox_open = false;
+    instance->inbox_zero = 0;
+}
+
 static void begin_anew(struct instance *instance, uint64_t now) {
     instance->heard_at = now;
     instance->channel_at = 0;
-    instance->inbox_open = false;
-    instance->inbox_zero = 0;
     instance->alive_answers = 0;
     instance->retry_at = 0;
+    use_up(instance);
 }
 
 void mu_detector_reset(struct mu_detector *detector, uint64_t now) {
@@ -148,8 +156,10 @@ void mu_detector_poll_score(struct mu_detector *detector, uint64_t now, const ch
     instance->moved = true;
     /* A heartbeat also sounds on the channel. If we heard one since the last poll, this change is
      * that one, and counts from when it was heard. */
-    if (instance->channel_at == 0 || instance->channel_at < detector->last_poll_sent)
+    if (instance->channel_at == 0 || instance->channel_at < detector->last_poll_sent) {
         instance->heard_at = now;
+        instance->cut = false;
+    }
     if (instance->suspect)
         instance->details_due = true;
 }
@@ -198,6 +208,7 @@ enum mu_heard mu_detector_heard(struct mu_detector *detector, uint64_t now, cons
     }
     instance->heard_at = now;
     instance->channel_at = now;
+    instance->cut = false;
     if (!instance->suspect)
         return MU_HEARD;
     instance->details_due = true;
@@ -237,6 +248,20 @@ bool mu_detector_inbox(struct mu_detector *detector, const char *id, uint64_t su
     return instance->inbox_zero == 1;
 }
 
+bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char *id,
+                          const char *incarnation, uint64_t quiet_ms) {
+    struct instance *instance = find(detector, id);
+    if (instance == NULL || incarnation[0] == '\0' ||
+        strcmp(instance->incarnation, incarnation) != 0)
+        return false;
+    uint64_t answered_at = quiet_ms < now ? now - quiet_ms : 0;
+    if (instance->suspect || instance->channel_at > answered_at + LIFELINE_SLACK_MS)
+        return false;
+    instance->cut = true;
+    instance->score_stale = true; /* it may have moved since the last poll */
+    return true;
+}
+
 static uint64_t silence(const struct instance *instance, uint64_t now) {
     return now > instance->heard_at ? now - instance->heard_at : 0;
 }
@@ -247,7 +272,7 @@ static bool is_due(const struct mu_detector *detector, const struct instance *in
     if (instance->score_stale || instance->incarnation[0] == '\0' || now < instance->retry_at)
         return false;
     uint64_t silent = silence(instance, now);
-    bool closed = instance->inbox_zero >= INBOX_CLOSED;
+    bool closed = instance->cut || instance->inbox_zero >= INBOX_CLOSED;
     return instance->suspect ? silent >= detector->dead_after_ms
                              : silent >= detector->suspect_after_ms || closed;
 }
@@ -276,7 +301,9 @@ static void propose(const struct mu_detector *detector, const struct instance *i
     uint64_t silent = silence(instance, now);
     memset(verdict, 0, sizeof *verdict);
     verdict->kind = instance->suspect ? MU_VERDICT_BURY : MU_VERDICT_SUSPECT;
-    verdict->cause = silent >= detector->suspect_after_ms ? "silence" : "inbox";
+    verdict->cause = silent >= detector->suspect_after_ms ? "silence"
+                     : instance->cut                      ? "lifeline"
+                                                          : "inbox";
     verdict->silent_ms = silent;
     snprintf(verdict->instance, sizeof verdict->instance, "%s", instance->id);
     snprintf(verdict->incarnation, sizeof verdict->incarnation, "%s", instance->incarnation);
@@ -306,8 +333,7 @@ static void on_alive(struct instance *instance) {
     instance->score_stale = true;
     if (++instance->alive_answers >= ALIVE_LIMIT) {
         instance->alive_answers = 0;
-        instance->inbox_open = false;
-        instance->inbox_zero = 0;
+        use_up(instance);
     }
 }
 
@@ -324,9 +350,8 @@ bool mu_detector_result(struct mu_detector *detector, uint64_t now,
             return true;
         }
         instance->suspect = true;
-        instance->inbox_open = false;
-        instance->inbox_zero = 0;
         instance->alive_answers = 0;
+        use_up(instance);
         return false;
     case MUSTER_ALIVE:
         on_alive(instance);

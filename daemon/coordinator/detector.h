@@ -5,7 +5,7 @@
  * anew for everyone whenever we may have been blind ourselves (mu_detector_reset,
  * mu_detector_sight).
  *
- *     up - `suspect_after_ms` of silence, or an inbox that closed - suspect verdict
+ *     up - `suspect_after_ms` of silence, an inbox that closed, a lifeline cut - suspect verdict
  *     suspect - `dead_after_ms` of silence - bury verdict
  *
  * A verdict is only a proposal: it carries the incarnation and the score it was formed with, and
@@ -14,6 +14,16 @@
  *
  * An inbox that closed: PUBSUB NUMSUB 0 after it was seen at 1 or more, twice in a row. The signal
  * is used up by the suspicion that it caused; the inbox must be seen open again to count once more.
+ *
+ * A lifeline cut: a RESP door saw the end of the socket that last brought its START or HEARTBEAT.
+ * The suspicion waits for the next poll, so that its score is today's, and uses the signal up. Any
+ * sign of life seen in between takes it back. One that came *before* the signal may have been of
+ * that socket, or of another at another daemon. So the signal says for how long the socket was
+ * quiet: a younger heartbeat on the channel came from elsewhere, and the signal means nothing any
+ * more. Two things cannot be told apart: heartbeats of both sockets within LIFELINE_SLACK_MS, and a
+ * START elsewhere, which does not sound on the channel. Then it is suspected once, and its next
+ * heartbeat takes it back. And where a heartbeat reached us later than the slack after the door had
+ * its answer, a true end is passed over: silence decides.
  *
  * No clock, no loop, no Redis here. `now` is boottime in ms everywhere.
  */
@@ -37,7 +47,7 @@ struct mu_verdict {
     char instance[MU_ID_SIZE];
     char incarnation[MU_ID_SIZE];
     char score[MU_SCORE_SIZE]; /* as Redis wrote it */
-    const char *cause;         /* for the log: "silence" or "inbox" */
+    const char *cause;         /* for the log: "silence", "lifeline" or "inbox" */
     uint64_t silent_ms;        /* for the log */
 };
 
@@ -92,6 +102,11 @@ void mu_detector_revived(struct mu_detector *detector, const char *instance);
 
 /* One probe of its inbox. True: it may have closed and should be probed a second time, soon. */
 bool mu_detector_inbox(struct mu_detector *detector, const char *instance, uint64_t subscribers);
+
+/* A door saw the end of its socket, which had been quiet for so long (0: not told). True: it may be
+ * dead, and `instances` should be polled at once; false: it means nothing of what we know. */
+bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char *instance,
+                          const char *incarnation, uint64_t quiet_ms);
 
 /* What is due now, for the brake. `cleared`: see mu_brake_cleared(). False: nothing is. */
 bool mu_detector_view(const struct mu_detector *detector, uint64_t now, uint64_t cleared,

@@ -120,21 +120,38 @@ static enum mu_signal_kind instance_event(const char *event) {
     return MU_SIGNAL_NONE;
 }
 
+/* `signal`: what an operator wants of the coordinator, and what doors tell it. */
+static enum mu_signal_kind signal_word(const char *word) {
+    static const struct {
+        const char *word;
+        enum mu_signal_kind kind;
+    } table[] = {
+        {"lifeline", MU_SIGNAL_LIFELINE},
+        {"brake-release", MU_SIGNAL_BRAKE_RELEASE},
+        {"flush-decisions", MU_SIGNAL_FLUSH},
+    };
+    for (size_t i = 0; word != NULL && i < sizeof table / sizeof *table; i++) {
+        if (strcmp(word, table[i].word) == 0) {
+            return table[i].kind;
+        }
+    }
+    return MU_SIGNAL_NONE;
+}
+
 static void read_json(const char *channel, const json_t *object, struct mu_signal *signal) {
     const char *id = mu_reply_id(object, "instance");
     const char *incarnation = mu_reply_id(object, "incarnation");
     const char *event = mu_reply_text(object, "event");
     enum mu_signal_kind kind = MU_SIGNAL_NONE;
     if (strcmp(channel, "signal") == 0) {
-        const char *word = mu_reply_text(object, "signal");
-        if (word != NULL && strcmp(word, "brake-release") == 0) {
-            signal->kind = MU_SIGNAL_BRAKE_RELEASE;
-        } else if (word != NULL && strcmp(word, "flush-decisions") == 0) {
-            signal->kind = MU_SIGNAL_FLUSH;
+        kind = signal_word(mu_reply_text(object, "signal"));
+        if (kind != MU_SIGNAL_LIFELINE) {
+            signal->kind = kind;
+            return;
         }
-        return;
-    }
-    if (strcmp(channel, "heartbeat") == 0) {
+        kind = incarnation == NULL ? MU_SIGNAL_NONE : kind;
+        signal->quiet_ms = mu_reply_number(object, "quiet_ms");
+    } else if (strcmp(channel, "heartbeat") == 0) {
         kind = incarnation == NULL ? MU_SIGNAL_NONE : MU_SIGNAL_HEARTBEAT;
     } else if (strcmp(channel, "events:instances") == 0) {
         kind = instance_event(event);

@@ -137,6 +137,38 @@ static struct mu_signal read_message(const char *pattern, const char *channel,
     return signal;
 }
 
+static void test_signals(void **state) {
+    (void)state;
+    struct mu_signal signal = read_message(
+        NULL, "{m}:signal",
+        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":\"i\",\"quiet_ms\":250}");
+    assert_int_equal(signal.kind, MU_SIGNAL_LIFELINE);
+    assert_string_equal(signal.instance, "a");
+    assert_string_equal(signal.incarnation, "i");
+    assert_int_equal(signal.quiet_ms, 250);
+    signal = read_message(
+        NULL, "{m}:signal",
+        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":\"i\",\"quiet_ms\":-1}");
+    assert_int_equal(signal.kind, MU_SIGNAL_LIFELINE);
+    assert_int_equal(signal.quiet_ms, 0);
+    signal = read_message(NULL, "{m}:signal", "{\"signal\":\"brake-release\",\"instance\":\"a\"}");
+    assert_int_equal(signal.kind, MU_SIGNAL_BRAKE_RELEASE);
+    assert_int_equal(read_message(NULL, "{m}:signal", "{\"signal\":\"flush-decisions\"}").kind,
+                     MU_SIGNAL_FLUSH);
+    static const char *const bad[] = {
+        "{\"signal\":\"lifeline\",\"instance\":\"a\"}",
+        "{\"signal\":\"lifeline\",\"incarnation\":\"i\"}",
+        "{\"signal\":\"lifeline\",\"instance\":\"a b\",\"incarnation\":\"i\"}",
+        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":7}",
+        "{\"signal\":\"other\",\"instance\":\"a\",\"incarnation\":\"i\"}",
+        "{\"signal\":7}",
+        "{\"instance\":\"a\",\"incarnation\":\"i\"}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(read_message(NULL, "{m}:signal", bad[i]).kind, MU_SIGNAL_NONE);
+    }
+}
+
 static void test_messages(void **state) {
     static const char alive[] = "__keyspace@0__:{m}:instance:*:alive";
     (void)state;
@@ -191,6 +223,7 @@ int main(void) {
         cmocka_unit_test(test_redis_time),
         cmocka_unit_test(test_confirm_or_rotate),
         cmocka_unit_test(test_notify_flags),
+        cmocka_unit_test(test_signals),
         cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
