@@ -51,6 +51,10 @@ static void append(struct resp_out *out, const char *data, size_t length) {
     }
 }
 
+void resp_out_raw(struct resp_out *out, const char *data, size_t length) {
+    append(out, data, length);
+}
+
 static void append_line(struct resp_out *out, const char *text) {
     size_t length = strlen(text);
     char *at = room(out, length + 1);

@@ -24,6 +24,8 @@ void resp_out_deinit(struct resp_out *out);
  * is moved to the front when that saves half. */
 void resp_out_consume(struct resp_out *out, size_t count);
 
+/* Bytes that are replies already. */
+void resp_out_raw(struct resp_out *out, const char *data, size_t length);
 /* Line ends in the texts of these two become spaces. */
 void resp_out_status(struct resp_out *out, const char *text);
 void resp_out_error(struct resp_out *out, const char *code, const char *message);
