@@ -97,7 +97,8 @@ static enum jwt_refusal choose(const struct jwt_settings *settings, const struct
 
 /* ---- the signature ---- */
 
-/* cjose's copy of the claims is reachable, and wiped; those of the encoded parts are not. */
+/* cjose's copy of the claims can be reached, and is wiped. Those of the encoded parts cannot:
+ * musterd overwrites whatever is freed. */
 static void release(cjose_jws_t *jws) {
     uint8_t *payload = NULL;
     size_t size = 0;
