@@ -199,6 +199,7 @@ struct ending {
     enum muster_status status;
     const char *reason;
     const char *by;
+    struct mu_quota quota;        /* authorize, OK */
     struct mu_decision_copy copy; /* owns what the verdict points to */
 };
 
@@ -266,7 +267,8 @@ static void tell_audit(struct mu_auth *auth, const struct question *question,
 static void end(struct mu_auth *auth, struct question *question, struct ending *ending) {
     mu_ruling_cb callback = question->callback;
     void *context = question->context;
-    struct mu_ruling verdict = {.status = ending->status, .reason = ending->reason};
+    struct mu_ruling verdict = {
+        .status = ending->status, .reason = ending->reason, .quota = ending->quota};
     if (ending->status == MUSTER_OK) {
         auth->counts.allowed++;
     } else {
@@ -335,6 +337,11 @@ static void decided(struct mu_auth *auth, struct question *question,
                (decision->principal != NULL && mu_claims_too_large(decision->principal->claims))) {
         ending.status = MUSTER_UNAUTHENTICATED;
         ending.reason = "the claims are larger than 16 KiB";
+    } else if (question->credentials == NULL &&
+               !mu_quota_of(decision, mu_caller_principal(question->caller), &ending.quota)) {
+        ending.status = MUSTER_DENIED;
+        ending.reason = "the authorizer set a quota, but neither the holder that it named nor the "
+                        "principal is an id";
     } else if (caller && !mu_principal_is_valid(decision->principal)) {
         ending.status = MUSTER_UNAUTHENTICATED;
         ending.reason = "the authenticator named nobody: a principal's id and roles are 1 to 256 "

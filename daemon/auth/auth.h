@@ -6,6 +6,9 @@
  * deny wins, and the callback is called. All deferred: authenticators leave the caller anonymous,
  * authorizers fall to `authorization.default`.
  *
+ * A link that allows may set a quota. Its holder is the id that the link names, else the id of the
+ * principal. Where neither is an id, nobody could be counted, so it is denied.
+ *
  * Before an authorizer is asked: a principal that is bound to an instance may name no other, one
  * that has expired is UNAUTHENTICATED. What a link said may be kept for as long as it allows.
  *
@@ -21,6 +24,7 @@
 #include <stdint.h>
 
 #include "auth/caller.h"
+#include "auth/quota.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "muster/types.h"
@@ -59,6 +63,7 @@ struct mu_ruling {
     struct muster_caller *caller; /* authenticate a caller, OK: borrowed; take a reference */
     const char *user;             /* end user, OK */
     const char *claims;           /* end user, OK; NULL: none */
+    struct mu_quota quota;        /* authorize, OK: of the link that allowed */
 };
 
 typedef void (*mu_ruling_cb)(void *context, const struct mu_ruling *verdict);

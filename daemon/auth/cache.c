@@ -15,6 +15,8 @@ struct entry {
     enum muster_verdict verdict;
     enum muster_status code;
     char *reason;
+    char *quota_holder;
+    uint32_t quota_connections, quota_sessions;
     UT_hash_handle hh; /* in the order of use */
 };
 
@@ -33,6 +35,7 @@ static void drop(struct mu_auth_cache *cache, struct entry *entry) {
     HASH_DEL(cache->entries, entry);
     free(entry->key);
     free(entry->reason);
+    free(entry->quota_holder);
     free(entry);
 }
 
@@ -88,8 +91,12 @@ bool mu_auth_cache_find(struct mu_auth_cache *cache, uint64_t now, const struct 
     }
     HASH_DEL(cache->entries, entry);
     HASH_ADD_KEYPTR(hh, cache->entries, entry->key, key->length, entry);
-    *found = (struct muster_decision){
-        .verdict = entry->verdict, .code = entry->code, .reason = entry->reason};
+    *found = (struct muster_decision){.verdict = entry->verdict,
+                                      .code = entry->code,
+                                      .reason = entry->reason,
+                                      .quota_holder = entry->quota_holder,
+                                      .quota_connections = entry->quota_connections,
+                                      .quota_sessions = entry->quota_sessions};
     return true;
 }
 
@@ -112,6 +119,9 @@ void mu_auth_cache_put(struct mu_auth_cache *cache, uint64_t now, const struct m
     entry->verdict = decision->verdict;
     entry->code = decision->code;
     entry->reason = decision->reason != NULL ? mu_strdup(decision->reason) : NULL;
+    entry->quota_holder = decision->quota_holder != NULL ? mu_strdup(decision->quota_holder) : NULL;
+    entry->quota_connections = decision->quota_connections;
+    entry->quota_sessions = decision->quota_sessions;
     HASH_ADD_KEYPTR(hh, cache->entries, entry->key, key->length, entry);
 }
 

@@ -23,7 +23,7 @@ void mu_auth_cache_destroy(struct mu_auth_cache **cache);
 bool mu_auth_cache_key(struct mu_buffer *out, const char *link,
                        const struct muster_principal *principal, enum muster_action action,
                        const struct muster_resource *resource) MU_WARN_UNUSED;
-/* `found` has verdict, code and reason; its text is valid until the cache changes. */
+/* `found` has verdict, code, reason and quota; its texts are valid until the cache changes. */
 bool mu_auth_cache_find(struct mu_auth_cache *cache, uint64_t now, const struct mu_buffer *key,
                         struct muster_decision *found);
 /* For decision->cache_ms, at most a day. */

@@ -5,6 +5,7 @@
 
 #include "auth/principal.h"
 #include "base/alloc.h"
+#include "base/ids.h"
 #include "base/utf8.h"
 
 #define REASON_MAX 200
@@ -49,6 +50,9 @@ void mu_decision_copy(struct mu_decision_copy *copy, const struct muster_decisio
     copy->decision.reason = keep_sentence(decision->reason);
     copy->decision.user = keep(decision->user);
     copy->decision.claims = keep(decision->claims);
+    bool holder = decision->quota_holder != NULL &&
+                  mu_id_valid(decision->quota_holder, strlen(decision->quota_holder));
+    copy->decision.quota_holder = holder ? keep(decision->quota_holder) : NULL;
     copy->principal =
         mu_principal_is_valid(decision->principal) ? mu_caller_create(decision->principal) : NULL;
     copy->decision.principal =
@@ -59,6 +63,7 @@ void mu_decision_copy_deinit(struct mu_decision_copy *copy) {
     free((char *)(uintptr_t)copy->decision.reason);
     free((char *)(uintptr_t)copy->decision.user);
     free((char *)(uintptr_t)copy->decision.claims);
+    free((char *)(uintptr_t)copy->decision.quota_holder);
     mu_caller_unref(&copy->principal);
     memset(copy, 0, sizeof *copy);
 }

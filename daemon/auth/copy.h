@@ -11,7 +11,8 @@ struct mu_decision_copy {
 };
 
 /* `copy` is uninitialised or empty; at most 200 bytes of a reason are kept. A verdict that is none,
- * LATER too, becomes a denial; a principal that is not valid becomes none. */
+ * LATER too, becomes a denial; a principal that is not valid, and a holder of a
+ * quota that is no id, become none. */
 void mu_decision_copy(struct mu_decision_copy *copy, const struct muster_decision *decision);
 /* An empty one is fine. */
 void mu_decision_copy_deinit(struct mu_decision_copy *copy);

@@ -6,8 +6,8 @@
 -- the first call. The files are concatenated in the order of their names; this one declares what
 -- all share, each other one is a block of its own.
 
-local VERSION = 2
-local MIN_READER = 2 -- the oldest daemon that can work with this library
+local VERSION = 3
+local MIN_READER = 2 -- the oldest daemon that can work with this library: one of 2 cannot read CONNECTION of who has a quota
 
 -- The limits below are part of the contract (docs/ARCHITECTURE.md), not settings.
 local ID_MAX = 128

@@ -3,7 +3,7 @@
 local fail, check_id, int = mu.fail, mu.check_id, mu.int
 
 -- A record: connected_at/user/ttl/until/secret/resumed/s1,s2,.../profile. Ids hold neither `/` nor
--- `,`; the profile stands last and may hold anything. `until` is the end of the grace while the
+-- `,` nor `:`. With a quota `user` is <user>:<holder>, or <user>::<holder> (44_held). The profile stands last and may hold anything. `until` is the end of the grace while the
 -- connection is away, else empty; when a ttl ends is said by `deadlines` alone.
 local RECORD = '^(%d+)/([^/]*)/(%d*)/(%d*)/([^/]*)/([^/]*)/([^/]*)/(%s*{.*}%s*)$'
 
@@ -18,9 +18,19 @@ function mu.parse_record(text)
         count = count + 1
         list[count] = session
     end
-    return {
+    local holder, moved = nil, nil
+    if find(user, ':', 1, true) then
+        user, moved, holder = match(user, '^([^:]*):(:?)([^:]+)$')
+        if not user then
+            return nil
+        end
+        moved = moved ~= '' or nil
+    end
+    local record = {
         connected_at = connected_at,
         user = user ~= '' and user or nil,
+        holder = holder,
+        moved = moved,
         ttl = ttl,
         until_at = until_at,
         secret = secret,
@@ -28,19 +38,23 @@ function mu.parse_record(text)
         sessions = list,
         profile = profile,
     }
+    record.counted = mu.held_by(record)
+    return record
 end
 
 function mu.format_record(record)
-    return record.connected_at .. '/' .. (record.user or '') .. '/' .. record.ttl .. '/' .. record.until_at
+    local holder = record.holder and (record.moved and '::' or ':') .. record.holder or ''
+    return record.connected_at .. '/' .. (record.user or '') .. holder .. '/' .. record.ttl .. '/' .. record.until_at
         .. '/' .. record.secret .. '/' .. record.resumed .. '/' .. concat(record.sessions, ',')
         .. '/' .. record.profile
 end
 
--- The record of a new connection, not stored yet. `options`: user, ttl; `secret` is a hash or nil.
+-- The record of a new connection, not stored yet. `options`: user, ttl, quota; `secret` is a hash or nil.
 function mu.new_record(now, options, secret, profile)
     return {
         connected_at = int(now),
         user = options.user,
+        holder = options.quota and options.quota.holder,
         ttl = options.ttl and int(options.ttl) or '',
         until_at = '',
         secret = secret or '',
@@ -111,10 +125,10 @@ end
 local NO_OPTIONS = {}
 mu.NO_OPTIONS = NO_OPTIONS
 local OPTION_NAMES = {
-    register = 'user, ttl, resume',
-    join = 'priority, lead, limit, exclusive',
-    enter = 'user, ttl, resume, priority, lead, limit, exclusive',
-    resume = 'user, ttl, resume',
+    register = 'user, ttl, resume, quota',
+    join = 'priority, lead, limit, exclusive, quota',
+    enter = 'user, ttl, resume, priority, lead, limit, exclusive, quota',
+    resume = 'user, ttl, resume, quota',
     configure = 'limit, keep',
 }
 
@@ -136,6 +150,8 @@ local function check_option(kind, name, value)
         end
     elseif name == 'priority' then
         check_whole(name, value, -PRIORITY_MAX, PRIORITY_MAX)
+    elseif name == 'quota' then
+        mu.check_quota_option(value)
     elseif name == 'ttl' then
         check_whole(name, value, 1, TTL_MAX)
     elseif name == 'resume' then

@@ -46,6 +46,7 @@ end
 -- instance holds secrets. Types were checked by new_connection().
 function mu.store_record(c, key, record, who)
     call('HSET', key, who.connection, mu.format_record(record))
+    mu.count_held(c, record)
     if record.new then
         if record.ttl ~= '' then
             mu.set_deadline(c, record, who)

@@ -89,15 +89,16 @@ function mu.apply_removal(c, plan, reason, detail)
     mu.save(session)
 end
 
--- Takes `session_id` out of the record of the member's owner. A ghost's record that lists no
--- session any more is gone; a live one stays registered.
-function mu.drop_from_record(c, member, session_id)
+-- Plans to take `session_id` out of the record of the member's owner. A ghost's record that lists no
+-- session any more will be gone; a live one stays registered. Returns the record as it will be, or
+-- nil when there is nothing to take out.
+function mu.plan_drop(c, member, session_id)
     local key, live = mu.records_key(c, member.instance, member.incarnation)
     local text = call('HGET', key, member.connection)
     local record = text and mu.parse_record(text)
     local position = record and mu.position(record.sessions, session_id)
     if not position then
-        return
+        return nil
     end
     local sessions = {}
     for index = 1, #record.sessions do
@@ -105,22 +106,26 @@ function mu.drop_from_record(c, member, session_id)
             sessions[#sessions + 1] = record.sessions[index]
         end
     end
-    record.sessions = sessions
-    if live or #sessions > 0 then
-        call('HSET', key, member.connection, mu.format_record(record))
-    else
-        call('HDEL', key, member.connection)
-        mu.clear_deadline(c, record, member)
+    record.sessions, record.key = sessions, key
+    record.gone = not live and #sessions == 0
+    if record.gone and mu.has_deadline(record) then
+        mu.check_deadlines(c)
     end
+    return record
 end
 
--- Before the first write: the type of what drop_from_record() will write.
-function mu.check_record_key(c, member)
-    local key, live = mu.records_key(c, member.instance, member.incarnation)
-    mu.typed(c, 'HLEN', key)
-    if not live then
-        mu.typed(c, 'ZCARD', c.prefix .. 'deadlines')
+-- Carries it out; `record` as plan_drop() returned it.
+function mu.apply_drop(c, member, record)
+    if not record then
+        return
     end
+    if record.gone then
+        call('HDEL', record.key, member.connection)
+        mu.clear_deadline(c, record, member)
+    else
+        call('HSET', record.key, member.connection, mu.format_record(record))
+    end
+    mu.count_held(c, record, record.gone)
 end
 
 -- The memberships that the record lists and that truly are `who`'s: {session, member} each, but not
@@ -239,7 +244,7 @@ end
 function mu.plan_adoption(c, session, member, who)
     local plan = { session = session, member = member, who = who }
     mu.check_session_keys(c, session)
-    mu.check_record_key(c, member)
+    plan.drop = mu.plan_drop(c, member, session.id)
     plan.old_leads = mu.leads_key(c, member.instance, member.incarnation)
     plan.new_leads = c.prefix .. 'instance:' .. who.instance .. ':leads'
     mu.typed(c, 'SCARD', plan.old_leads)
@@ -259,7 +264,7 @@ function mu.apply_adoption(c, plan)
     local session, member, who = plan.session, plan.member, plan.who
     local connection = member.connection
     local candidates = session.key .. ':candidates'
-    mu.drop_from_record(c, member, session.id)
+    mu.apply_drop(c, member, plan.drop)
     mu.lift(c, session)
 
     local old = candidate(connection, member.instance, member.incarnation)

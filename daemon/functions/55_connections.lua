@@ -37,7 +37,9 @@ mu.define('register', {
         local who = { connection = connection, instance = args[2], incarnation = args[3] }
         if not record then
             mu.check_not_draining(known, args[2])
-            mu.store_record(c, key, mu.new_connection(c, who, options, profile), who)
+            record = mu.new_connection(c, who, options, profile)
+            mu.check_quota(c, options.quota, record)
+            mu.store_record(c, key, record, who)
             return '{"connection":"' .. connection .. '","registered":true}'
         end
         mu.check_same_user(record, options, connection)
@@ -71,6 +73,7 @@ mu.define('unregister', {
             mu.check_deadlines(c)
         end
         call('HDEL', key, connection)
+        mu.count_held(c, record, true)
         mu.clear_deadline(c, record, who)
         local left = {}
         for index = 1, #plans do

@@ -68,11 +68,14 @@ mu.define('resume', {
         local plans = mu.own_memberships(c, before, old)
         local record = mu.new_connection(c, who, options, given or before.profile)
         record.resumed = resumed
+        record.holder = record.holder or before.holder
+        record.counted = before.counted -- it takes over what was counted, too
         for index = 1, #plans do
             record.sessions[index] = plans[index].session.id
             plans[index] = mu.plan_resumption(c, plans[index].session, plans[index].member, who)
         end
         mu.check_deadlines(c)
+        mu.check_quota(c, options.quota, record)
         call('HDEL', old_key, old.connection)
         mu.clear_deadline(c, before, old)
         mu.store_record(c, key, record, who)

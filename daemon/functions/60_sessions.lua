@@ -87,21 +87,27 @@ local function join(c, session, member, who, options, key, record)
         return reply(session, who.connection, '"joined":false')
     end
     list_session(c, record, session, who.connection)
+    mu.hold(record, options.quota)
     if member and member.instance == who.instance and member.user == who.user then
         local plan = mu.plan_adoption(c, session, member, who)
+        if plan.drop then
+            mu.pass_on(record, plan.drop)
+        end
+        mu.check_quota(c, options.quota, record, plan.drop)
         apply_others(c, others, key, record, who)
         mu.apply_adoption(c, plan)
         return reply(session, who.connection, '"joined":false,"adopted":true')
     end
-    local removal = nil
+    local removal, drop = nil, nil
     if member then
-        mu.check_record_key(c, member)
+        drop = mu.plan_drop(c, member, session.id)
         removal = mu.plan_removal(c, session, member, false)
     end
     local plan = mu.plan_join(c, session, who, options, member)
+    mu.check_quota(c, options.quota, record, drop)
     apply_others(c, others, key, record, who)
     if removal then
-        mu.drop_from_record(c, member, session.id)
+        mu.apply_drop(c, member, drop)
         mu.apply_removal(c, removal, 'superseded')
     end
     mu.apply_join(c, plan)
@@ -182,7 +188,7 @@ mu.define('leave', {
             return left_reply(session, connection, false)
         end
         local plan = mu.plan_removal(c, session, member, false)
-        mu.drop_from_record(c, member, session.id)
+        mu.apply_drop(c, member, mu.plan_drop(c, member, session.id))
         mu.apply_removal(c, plan, 'left')
         return left_reply(session, connection, true)
     end,
@@ -213,9 +219,8 @@ mu.define('kick', {
         if not member then
             return left_reply(session, connection, false)
         end
-        mu.check_record_key(c, member)
         local plan = mu.plan_removal(c, session, member, false)
-        mu.drop_from_record(c, member, session.id)
+        mu.apply_drop(c, member, mu.plan_drop(c, member, session.id))
         mu.apply_removal(c, plan, 'kicked', detail)
         return left_reply(session, connection, true)
     end,

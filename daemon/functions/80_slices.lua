@@ -175,6 +175,7 @@ local function reap_record(c, ghost, connection, text, totals)
     end
     if #rest == 0 then
         call('HDEL', ghost.key, connection)
+        mu.count_held(c, record, true)
         if mu.has_deadline(record) then
             call('ZREM', c.prefix .. 'deadlines', mu.deadline_name(ghost, connection))
         end
@@ -182,6 +183,7 @@ local function reap_record(c, ghost, connection, text, totals)
     elseif #rest < #sessions then
         record.sessions = rest
         call('HSET', ghost.key, connection, mu.format_record(record))
+        mu.count_held(c, record)
     end
 end
 

@@ -66,6 +66,7 @@ local function expire_one(c, name, totals)
     totals.budget = totals.budget - #plans
     totals.removed = totals.removed + #plans
     call('HDEL', key, connection)
+    mu.count_held(c, record, true)
     call('ZREM', deadlines, name)
     if #damaged > 0 then
         record.sessions = damaged

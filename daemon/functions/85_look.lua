@@ -112,14 +112,21 @@ local RECORD = '^(%d*)/([^/]*)/([^/]*)/([^/]*)/([^/]*)/([^/]*)/([^/]*)/(.*)$'
 -- The record, or nil and what is wrong with it.
 function look.record(text)
     local r = {}
-    local connected_at, ttl, until_at, _, sessions, profile
-    connected_at, r.user, ttl, until_at, _, _, sessions, profile = match(text, RECORD)
+    local connected_at, user, ttl, until_at, _, sessions, profile
+    connected_at, user, ttl, until_at, _, _, sessions, profile = match(text, RECORD)
     if not connected_at then
         return nil, 'it has not its eight parts'
     end
     if not whole(connected_at) then
         return nil, 'connected_at is no number'
     end
+    if find(user, ':', 1, true) then
+        user, r.moved, r.holder = match(user, '^([^:]*):(:?)([^:]*)$')
+        if not is_id(r.holder) then
+            return nil, 'its holder is no id'
+        end
+    end
+    r.user = user
     if r.user ~= '' and not is_id(r.user) then
         return nil, 'its user is no id'
     end

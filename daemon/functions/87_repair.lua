@@ -43,9 +43,8 @@ end
 local function leave(c, id, connection, reason, detail)
     local session = mu.load_session(c, id, connection)
     local member = mu.member_of(session)
-    mu.check_record_key(c, member)
     local plan = mu.plan_removal(c, session, member, false)
-    mu.drop_from_record(c, member, session.id)
+    mu.apply_drop(c, member, mu.plan_drop(c, member, session.id))
     mu.apply_removal(c, plan, reason, detail)
 end
 
@@ -208,6 +207,7 @@ local function list_session(c, name)
     end
     record.sessions[#record.sessions + 1] = id
     call('HSET', key, connection, mu.format_record(record))
+    mu.count_held(c, record)
 end
 
 local function unlist_sessions(c, name)
@@ -222,12 +222,14 @@ local function unlist_sessions(c, name)
         end
     end
     record.sessions = kept
-    if owner.live or #kept > 0 then
+    local gone = not owner.live and #kept == 0
+    if not gone then
         call('HSET', key, connection, mu.format_record(record))
     else
         call('HDEL', key, connection)
         mu.clear_deadline(c, record, { connection = connection, instance = owner.instance, incarnation = owner.incarnation })
     end
+    mu.count_held(c, record, gone)
 end
 
 -- Present or away, as the record says.

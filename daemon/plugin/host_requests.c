@@ -227,7 +227,9 @@ void mu_host_decide(struct muster_plugin *plugin, struct muster_handle handle,
                         (int)decision->verdict);
         return;
     }
-    switch (mu_auth_decide(plugin->owner->options.auth, plugin->name, handle, decision)) {
+    struct muster_decision known;
+    mu_plugin_read_decision(plugin, decision, &known);
+    switch (mu_auth_decide(plugin->owner->options.auth, plugin->name, handle, &known)) {
     case MU_DECIDED:
         break;
     case MU_DECIDED_TWICE:

@@ -154,6 +154,9 @@ enum muster_status mu_host_authorize(struct muster_plugin *plugin, struct muster
 const struct muster_principal *mu_host_caller_principal(struct muster_plugin *plugin,
                                                         const struct muster_caller *caller);
 void mu_host_caller_release(struct muster_plugin *plugin, struct muster_caller **caller);
+/* What of a decision the plugin knows of: it may be older than we are. `out` may be `decision`. */
+void mu_plugin_read_decision(const struct muster_plugin *plugin,
+                             const struct muster_decision *decision, struct muster_decision *out);
 void mu_host_decide(struct muster_plugin *plugin, struct muster_handle handle,
                     const struct muster_decision *decision);
 enum muster_status mu_host_publish(struct muster_plugin *plugin, const char *channel,

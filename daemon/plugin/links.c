@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,14 @@ static enum muster_verdict checked(struct muster_plugin *plugin, enum muster_ver
     return MUSTER_DENY;
 }
 
+void mu_plugin_read_decision(const struct muster_plugin *plugin,
+                             const struct muster_decision *decision, struct muster_decision *out) {
+    struct muster_decision known = {0};
+    memcpy(&known, decision,
+           plugin->abi_minor >= 1 ? sizeof known : offsetof(struct muster_decision, quota_holder));
+    *out = known;
+}
+
 static enum muster_verdict authenticate(void *context, struct muster_handle handle,
                                         const struct muster_credentials *credentials,
                                         struct muster_decision *decision) {
@@ -79,6 +88,7 @@ static enum muster_verdict authorize(void *context, struct muster_handle handle,
     MU_CALL(plugin, "authorizer.authorize",
             verdict = plugin->authorizer.authorize(plugin->state, handle, principal, action,
                                                    resource, decision));
+    mu_plugin_read_decision(plugin, decision, decision);
     return checked(plugin, verdict);
 }
 

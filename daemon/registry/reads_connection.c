@@ -74,6 +74,9 @@ static void put_record(struct mu_read *self, const redisReply *reply, const char
     } else {
         mu_read_printf(self, ",\"user\":null");
     }
+    if (record.holder.length > 0) {
+        mu_read_printf(self, ",\"holder\":\"%.*s\"", (int)record.holder.length, record.holder.data);
+    }
     mu_read_printf(self, ",\"profile\":");
     mu_read_put(self, record.profile.data, record.profile.length);
     put_sessions(self, record.sessions, key);

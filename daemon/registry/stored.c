@@ -164,6 +164,22 @@ bool mu_member_parse(const char *text, size_t length, struct mu_member *member) 
     return mu_object_is_closed(member->profile.data, member->profile.length);
 }
 
+/* <user>, <user>:<holder> or <user>::<holder>; the user may be missing. */
+static bool owners(const struct muster_text *part, struct mu_record *record) {
+    const char *colon = memchr(part->data, ':', part->length);
+    const char *end = part->data + part->length;
+    record->user = (struct muster_text){part->data, part->length};
+    if (colon != NULL) {
+        const char *holder = colon + 1 < end && colon[1] == ':' ? colon + 2 : colon + 1;
+        record->user.length = (size_t)(colon - part->data);
+        record->holder = (struct muster_text){holder, (size_t)(end - holder)};
+        if (!mu_id_valid(record->holder.data, record->holder.length)) {
+            return false;
+        }
+    }
+    return record->user.length == 0 || mu_id_valid(record->user.data, record->user.length);
+}
+
 bool mu_record_parse(const char *text, size_t length, struct mu_record *record) {
     enum { CONNECTED_AT, USER, TTL, UNTIL, SECRET, RESUMED, SESSIONS, PARTS };
     struct rest rest = {text, length};
@@ -173,12 +189,11 @@ bool mu_record_parse(const char *text, size_t length, struct mu_record *record) 
             return false;
         }
     }
-    *record = (struct mu_record){
-        .user = parts[USER], .sessions = parts[SESSIONS], .profile = {rest.at, rest.left}};
+    *record = (struct mu_record){.sessions = parts[SESSIONS], .profile = {rest.at, rest.left}};
     return mu_whole_number(parts[CONNECTED_AT].data, parts[CONNECTED_AT].length,
                            &record->connected_at) &&
            (parts[UNTIL].length == 0 ||
             mu_whole_number(parts[UNTIL].data, parts[UNTIL].length, &record->until)) &&
-           (parts[USER].length == 0 || mu_id_valid(parts[USER].data, parts[USER].length)) &&
+           owners(&parts[USER], record) &&
            mu_object_is_closed(record->profile.data, record->profile.length);
 }

@@ -36,6 +36,7 @@ bool mu_member_parse(const char *text, size_t length, struct mu_member *member);
 struct mu_record {
     uint64_t connected_at;
     struct muster_text user;     /* length 0: anonymous */
+    struct muster_text holder;   /* of the quota it counts for; length 0: none */
     uint64_t until;              /* 0: present; otherwise away until then */
     struct muster_text sessions; /* separated by commas; may be empty */
     struct muster_text profile;

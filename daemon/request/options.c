@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 
 #define CREDENTIAL "credential"
+#define QUOTA "quota"
 
 static char *printed(json_t *object) {
     char *text = json_dumps(object, JSON_COMPACT);
@@ -31,6 +32,11 @@ static json_t *parsed(const char *options, size_t length) {
 static enum muster_status take(json_t *object, struct mu_options *out, struct mu_error *error) {
     const json_t *credential = json_object_get(object, CREDENTIAL);
     const json_t *user = json_object_get(object, "user");
+    if (json_object_get(object, QUOTA) != NULL) {
+        return mu_error_set(error, MUSTER_BAD_REQUEST,
+                            "option 'quota' is set by the authorizers of this door, not by who "
+                            "asks");
+    }
     if (json_is_string(user)) {
         out->user = mu_strdup(json_string_value(user));
     }
@@ -90,6 +96,17 @@ static char *with(const char *options, const char *name, json_t *value) {
 
 char *mu_options_with_user(const char *options, const char *user) {
     return with(options, "user", json_string(user));
+}
+
+char *mu_options_with_quota(const char *options, const struct mu_quota *quota) {
+    json_t *value = json_pack("{s:s}", "holder", quota->holder);
+    if (value != NULL && quota->connections > 0) {
+        json_object_set_new(value, "connections", json_integer(quota->connections));
+    }
+    if (value != NULL && quota->sessions > 0) {
+        json_object_set_new(value, "sessions", json_integer(quota->sessions));
+    }
+    return with(options, QUOTA, value);
 }
 
 char *mu_options_without_lead(const char *options) {

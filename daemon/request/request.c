@@ -121,6 +121,7 @@ void mu_request_unref(struct mu_one_request **pointer) {
     free(request->name);
     free(request->user);
     free(request->claims);
+    release(request->quota.holder);
     request->magic = 0;
     free(request);
 }

@@ -42,6 +42,7 @@ struct mu_one_request {
     char *claims; /* of the end user */
     size_t step;  /* of the authorization */
     bool asked_lead;
+    struct mu_quota quota; /* of who allowed it; the holder is a copy */
 
     enum muster_action action; /* of MU_ASK_WHETHER, and of the question under way */
     struct muster_resource resource;

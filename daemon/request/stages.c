@@ -75,14 +75,31 @@ static const char *options_of(const struct mu_one_request *request) {
     return options != NULL ? options->data : "";
 }
 
+static void bad_options(struct mu_one_request *request) {
+    mu_request_fail(request, MUSTER_BAD_JSON, "the options must be one strict JSON object");
+}
+
+/* The quota goes with the request: only Redis can count. */
+static void apply_allowed(struct mu_one_request *request) {
+    if (request->quota.holder != NULL) {
+        char *text = mu_options_with_quota(options_of(request), &request->quota);
+        if (text == NULL) {
+            bad_options(request);
+            return;
+        }
+        replace_options(request, text);
+    }
+    apply(request);
+}
+
 static void join_without_lead(struct mu_one_request *request) {
     char *text = mu_options_without_lead(options_of(request));
     if (text == NULL) {
-        mu_request_fail(request, MUSTER_BAD_JSON, "the options must be one strict JSON object");
+        bad_options(request);
         return;
     }
     replace_options(request, text);
-    apply(request);
+    apply_allowed(request);
 }
 
 /* The last question but one was allowed: what comes then? */
@@ -95,7 +112,20 @@ static void allowed(struct mu_one_request *request) {
         request->asked_lead = true;
         ask(request);
     } else {
-        apply(request);
+        apply_allowed(request);
+    }
+}
+
+static bool takes_quota(enum muster_operation operation) {
+    return operation == MUSTER_OPERATION_REGISTER || operation == MUSTER_OPERATION_ENTER ||
+           operation == MUSTER_OPERATION_JOIN || operation == MUSTER_OPERATION_RESUME;
+}
+
+/* Who says that it may lead says nothing about how much it may hold. */
+static void remember_quota(struct mu_one_request *request, const struct mu_quota *quota) {
+    if (quota->holder != NULL && !request->asked_lead && takes_quota(request->operation)) {
+        request->quota = *quota;
+        request->quota.holder = mu_strdup(quota->holder);
     }
 }
 
@@ -108,6 +138,7 @@ static void on_verdict(void *context, const struct mu_ruling *verdict) {
     if (request->kind == MU_ASK_WHETHER) {
         mu_request_done(request, verdict);
     } else if (verdict->status == MUSTER_OK) {
+        remember_quota(request, &verdict->quota);
         allowed(request);
     } else if (verdict->status == MUSTER_DENIED && request->asked_lead) {
         join_without_lead(request);
@@ -153,7 +184,7 @@ static void take_user(struct mu_one_request *request, const struct mu_ruling *ve
     }
     mu_options_deinit(&request->options);
     if (rest == NULL) {
-        mu_request_fail(request, MUSTER_BAD_JSON, "the options must be one strict JSON object");
+        bad_options(request);
         return;
     }
     replace_options(request, rest);

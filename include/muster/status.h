@@ -38,7 +38,7 @@ extern "C" {
     X(ALIVE, false, "the instance has been heard since the verdict was formed")                    \
     X(STALE_EPOCH, false, "this coordinator no longer holds the lease")                            \
     X(STALE_TERM, false, "leadership has changed since the given term")                            \
-    X(RATE_LIMITED, true, "too many requests")                                                     \
+    X(RATE_LIMITED, true, "too many requests, or more than a quota allows")                        \
     X(OVERLOADED, true, "a queue is full")                                                         \
     X(UNAVAILABLE, true, "the data is not confirmed yet, or Redis cannot be reached")              \
     X(TIMEOUT, true, "no answer in time; the outcome is unknown and repeating is safe")            \

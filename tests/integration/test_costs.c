@@ -50,6 +50,12 @@ struct cost {
         "enter", "room", C2                                                                        \
     } /* c1 leads, c2 does not */
 
+#define QUOTA "{\"quota\":{\"holder\":\"x\",\"connections\":9,\"sessions\":9}}"
+#define LED_QUOTA                                                                                  \
+    {"enter", "room", C1, QUOTA}, {                                                                \
+        "enter", "room", C2, QUOTA                                                                 \
+    }
+
 static const struct cost costs[] = {
     {"START", "new", {{0}}, {"start", "node-3", "c"}},
     {"START", "again", {{0}}, {"start", "node-1", "a"}},
@@ -64,22 +70,30 @@ static const struct cost costs[] = {
      {"enter", "room", "c3", "node-1", "a", "{\"user\":\"u\"}"}},
     {"ENTER", "opens the session, leads", {{0}}, {"enter", "room", C1}},
     {"ENTER", "again", {LED}, {"enter", "room", C2}},
+    {"ENTER", "new, anonymous, with a quota", {LED}, {"enter", "room", "c3", "node-1", "a", QUOTA}},
     {"ENTER",
      "adopted, leads nothing",
      {LED, {"start", "node-1", "z"}},
      {"enter", "room", "c2", "node-1", "z"}},
     {"REGISTER", "new", {{0}}, {"register", C1}},
+    {"REGISTER", "new, with a quota", {{0}}, {"register", C1, QUOTA}},
     {"REGISTER", "again", {{"register", C1}}, {"register", C1}},
     {"JOIN",
      "a session that is led",
      {LED, {"register", "c3", "node-1", "a"}},
      {"join", "room", "c3", "node-1", "a"}},
+    {"JOIN",
+     "the same, with a quota",
+     {LED, {"register", "c3", "node-1", "a", QUOTA}},
+     {"join", "room", "c3", "node-1", "a", QUOTA}},
     {"LEAVE", "leads not", {LED}, {"leave", "room", C2}},
+    {"LEAVE", "leads not, with a quota", {LED_QUOTA}, {"leave", "room", C2}},
     {"LEAVE", "leads, the next does", {LED}, {"leave", "room", C1}},
     {"LEAVE", "the last one", {{"enter", "room", C1}}, {"leave", "room", C1}},
     {"UPDATE", "in 1 session", {LED}, {"update", C2, "{\"a\":1}"}},
     {"UPDATE", "in 2 sessions", {LED, {"enter", "hall", C2}}, {"update", C2, "{\"a\":1}"}},
     {"UNREGISTER", "in 1 session, leads not", {LED}, {"unregister", C2}},
+    {"UNREGISTER", "the same, with a quota", {LED_QUOTA}, {"unregister", C2}},
     {"TOUCH",
      "1, with a ttl",
      {{"register", C1, "{\"ttl\":60000}"}},
@@ -94,6 +108,11 @@ static const struct cost costs[] = {
      "in 1 session, leads not",
      {{"enter", "room", C1}, {"enter", "room", C2, "{\"resume\":\"s\"}"}},
      {"resume", "c3", "node-2", "b", "c2", "node-1:a", "s"}},
+    {"RESUME",
+     "the same, with a quota",
+     {{"enter", "room", C1},
+      {"enter", "room", C2, "{\"resume\":\"s\",\"quota\":{\"holder\":\"x\"}}"}},
+     {"resume", "c3", "node-2", "b", "c2", "node-1:a", "s", QUOTA}},
     {"PROMOTE", "another", {LED}, {"promote", "room", "c2"}},
     {"PROMOTE", "who leads", {LED}, {"promote", "room", "c1"}},
     {"KICK", "leads not", {LED}, {"kick", "room", "c2", "why"}},

@@ -42,7 +42,8 @@ struct bench {
     /* the last verdict */
     unsigned verdicts;
     enum muster_status status;
-    char reason[400], user[200], claims[200], id[300];
+    char reason[400], user[200], claims[200], id[300], holder[200];
+    struct mu_quota quota;
     unsigned wakes;
 };
 
@@ -144,6 +145,8 @@ static inline void on_verdict(void *context, const struct mu_ruling *verdict) {
     keep(b->reason, sizeof b->reason, verdict->reason);
     keep(b->user, sizeof b->user, verdict->user);
     keep(b->claims, sizeof b->claims, verdict->claims);
+    keep(b->holder, sizeof b->holder, verdict->quota.holder);
+    b->quota = verdict->quota;
     keep(b->id, sizeof b->id,
          verdict->caller != NULL ? mu_caller_principal(verdict->caller)->id : NULL);
 }

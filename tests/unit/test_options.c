@@ -64,6 +64,9 @@ struct bad {
 static const char strict[] = "the options must be one strict JSON object";
 static const char text[] = "option 'credential' must be a string that is not empty";
 
+static const char quota[] =
+    "option 'quota' is set by the authorizers of this door, not by who asks";
+
 static const struct bad bad[] = {
     {"[]", MUSTER_BAD_JSON, strict},
     {"\"credential\"", MUSTER_BAD_JSON, strict},
@@ -84,6 +87,10 @@ static const struct bad bad[] = {
     {"{\"credential\":null}", MUSTER_BAD_REQUEST, text},
     {"{\"credential\":5}", MUSTER_BAD_REQUEST, text},
     {"{\"credential\":{\"token\":\"x\"}}", MUSTER_BAD_REQUEST, text},
+    {"{\"quota\":{\"holder\":\"x\"}}", MUSTER_BAD_REQUEST, quota},
+    {"{\"quota\":null}", MUSTER_BAD_REQUEST, quota},
+    {"{\"qu\\u006fta\":{\"holder\":\"x\",\"connections\":9}}", MUSTER_BAD_REQUEST, quota},
+    {"{\"credential\":\"x\",\"quota\":1}", MUSTER_BAD_REQUEST, quota},
 };
 
 static void test_refused(void **state) {
@@ -128,6 +135,13 @@ static void test_put_in(void **state) {
     expect_made(mu_options_without_lead(""), "{\"lead\":false}");
     expect_made(mu_options_without_lead("{\"lead\":true,\"a\":1}"), "{\"lead\":false,\"a\":1}");
     expect_made(mu_options_without_lead("{\"lead\":\"yes\"}"), "{\"lead\":false}");
+    expect_made(mu_options_with_quota("", &(struct mu_quota){"x", 3, 5}),
+                "{\"quota\":{\"holder\":\"x\",\"connections\":3,\"sessions\":5}}");
+    expect_made(mu_options_with_quota("{\"user\":\"ada\"}", &(struct mu_quota){"x", UINT32_MAX, 0}),
+                "{\"user\":\"ada\",\"quota\":{\"holder\":\"x\",\"connections\":4294967295}}");
+    expect_made(mu_options_with_quota("{}", &(struct mu_quota){"x", 0, 1}),
+                "{\"quota\":{\"holder\":\"x\",\"sessions\":1}}");
+    assert_null(mu_options_with_quota("[]", &(struct mu_quota){"x", 1, 1}));
     assert_null(mu_options_with_user("[]", "ada"));
     assert_null(mu_options_with_user("{", "ada"));
     assert_null(mu_options_with_user("{}", "\xff"));
