@@ -3,7 +3,7 @@
  * An authorizer is described by a struct mt_authority: how a daemon is told to load it, and who is
  * allowed, denied, or nobody it has an opinion about. mt_authority_run() runs all cases on it, each
  * with a Redis and a daemon of its own, through transport_pubsub. A test program of an authorizer
- * is a main() that calls it (tests/contract/test_authorizer_rules.c).
+ * is a main() that calls it (tests/contract/test_authorizer_contract_rules.c).
  */
 #ifndef MT_AUTHORITY_H
 #define MT_AUTHORITY_H
