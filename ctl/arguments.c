@@ -16,9 +16,12 @@ enum command {
     FSCK = 32,
     BRAKE = 64,
     FLUSH = 256,
-    CALL = 128
+    CALL = 128,
+    TOKEN = 512,
+    EXPLAIN = 1024
 };
 #define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL | FLUSH)
+#define ALL (EVERY | TOKEN | EXPLAIN)                          /* those that need no Redis, too */
 #define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL) /* what --via can do */
 
 #define TIMEOUT_MS 5000 /* --timeout, when it is not said */
@@ -30,17 +33,21 @@ struct option {
     enum kind kind;
     int commands;
     size_t offset;
+    size_t count_offset; /* LIST */
 };
 
-#define AT(field) offsetof(struct mu_ctl_options, field)
+/* The last two members of an entry. */
+#define AT(field) offsetof(struct mu_ctl_options, field), 0
+#define LIST_AT(items, count)                                                                      \
+    offsetof(struct mu_ctl_options, items), offsetof(struct mu_ctl_options, count)
 
 static const struct option options_table[] = {
-    {"config", TEXT, EVERY, AT(config)},
+    {"config", TEXT, EVERY | EXPLAIN, AT(config)},
     {"url", TEXT, EVERY, AT(url)},
     {"namespace", TEXT, EVERY, AT(name_space)},
     {"state-dir", TEXT, EVERY, AT(state_dir)},
-    {"json", FLAG, EVERY, AT(json)},
-    {"session", LIST, WATCH, AT(sessions)},
+    {"json", FLAG, ALL, AT(json)},
+    {"session", LIST, WATCH | EXPLAIN, LIST_AT(sessions, session_count)},
     {"count", NUMBER, WATCH, AT(count)},
     {"for", DURATION, WATCH, AT(for_ms)},
     {"brief", FLAG, WATCH, AT(brief)},
@@ -52,17 +59,25 @@ static const struct option options_table[] = {
     {"via", TEXT, DOORS, AT(via)},
     {"door", TEXT, DOORS, AT(door)},
     {"token", TEXT, DOORS, AT(token)},
-    {"instance", TEXT, DOORS, AT(instance)},
+    {"instance", TEXT, DOORS | TOKEN | EXPLAIN, AT(instance)},
     {"timeout", DURATION, DOORS, AT(timeout_ms)},
+    {"kind", TEXT, TOKEN | EXPLAIN, AT(kind)},
+    {"role", LIST, TOKEN | EXPLAIN, LIST_AT(roles, role_count)},
+    {"expires", TEXT, TOKEN, AT(expires)},
+    {"principal", TEXT, EXPLAIN, AT(principal)},
+    {"action", TEXT, EXPLAIN, AT(action)},
+    {"operation", TEXT, EXPLAIN, AT(operation)},
+    {"connection", TEXT, EXPLAIN, AT(connection)},
+    {"user", TEXT, EXPLAIN, AT(user)},
 };
 
 static const struct {
     const char *name;
     enum command command;
 } commands_table[] = {
-    {"status", STATUS},   {"instances", INSTANCES}, {"sessions", SESSIONS},
-    {"members", MEMBERS}, {"watch", WATCH},         {"fsck", FSCK},
-    {"brake", BRAKE},     {"call", CALL},           {"flush", FLUSH},
+    {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS},    {"members", MEMBERS},
+    {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},          {"call", CALL},
+    {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -82,6 +97,12 @@ void mu_ctl_usage(FILE *out) {
           "  brake [release]               does the brake hold, and let it go\n"
           "  flush                         lets every daemon forget cached decisions\n"
           "  call OPERATION [ARGUMENT]...  any operation, through a door; -- ends the options\n"
+          "  token new NAME [--kind instance|operator|user] [--instance ID] [--role R]...\n"
+          "        [--expires DATE]        a fresh token, and what auth_rules must know of it\n"
+          "  token hash                    the same of a token that is read from stdin\n"
+          "  explain-auth [--principal NAME] [--kind KIND] [--role R]...\n"
+          "        --action A | --operation OP [--session S] [--connection C] [--instance I]\n"
+          "        [--user U]              which rule of auth_rules decides that\n"
           "\n"
           "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"
           "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
@@ -137,6 +158,14 @@ static bool parse_duration(const char *text, uint64_t *out) {
     return false;
 }
 
+static void add_to_list(struct mu_ctl_options *options, const struct option *option,
+                        const char *value) {
+    const char ***list = (void *)((char *)options + option->offset);
+    size_t *count = (void *)((char *)options + option->count_offset);
+    *list = mu_realloc(*list, (*count + 1) * sizeof **list);
+    (*list)[(*count)++] = value;
+}
+
 static bool store(struct mu_ctl_options *options, const struct option *option, const char *value,
                   struct mu_error *error) {
     char *place = (char *)options + option->offset;
@@ -167,9 +196,7 @@ static bool store(struct mu_ctl_options *options, const struct option *option, c
         }
         return true;
     case LIST:
-        options->sessions =
-            mu_realloc(options->sessions, (options->session_count + 1) * sizeof *options->sessions);
-        options->sessions[options->session_count++] = value;
+        add_to_list(options, option, value);
         return true;
     }
     return false;
@@ -233,6 +260,19 @@ static bool check_via(const struct mu_ctl_options *options, int command, struct 
     return false;
 }
 
+static bool check_token(const struct mu_ctl_options *options) {
+    const char *what = options->argument != NULL ? options->argument : "";
+    bool plain = options->kind == NULL && options->instance == NULL && options->role_count == 0 &&
+                 options->expires == NULL;
+    return strcmp(what, "new") == 0    ? options->rest_count == 1
+           : strcmp(what, "hash") == 0 ? options->rest_count == 0 && plain
+                                       : false;
+}
+
+static bool check_explain(const struct mu_ctl_options *options) {
+    return (options->action != NULL || options->operation != NULL) && options->session_count <= 1;
+}
+
 /* What holds between the options. */
 static bool check(const struct mu_ctl_options *options, int command, int allowed,
                   const char *last_narrow, struct mu_error *error) {
@@ -253,14 +293,20 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
                strcmp(options->argument, "release") != 0) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "brake takes no argument but release, not '%s'",
                      options->argument);
-    } else if (command != MEMBERS && command != BRAKE && command != CALL &&
+    } else if (command == TOKEN && !check_token(options)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "token takes `new` and one name, or `hash` and no option");
+    } else if (command == EXPLAIN && !check_explain(options)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "explain-auth takes --action or --operation, and one --session at most");
+    } else if (command != MEMBERS && command != BRAKE && command != CALL && command != TOKEN &&
                options->argument != NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
                      options->argument);
     } else if (options->brief && options->json) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "--brief and --json do not go together");
     } else {
-        return check_via(options, command, error);
+        return command == TOKEN || command == EXPLAIN || check_via(options, command, error);
     }
     return false;
 }
@@ -270,7 +316,7 @@ static bool store_word(struct mu_ctl_options *options, const char *word, struct 
         options->command = word;
     } else if (options->argument == NULL) {
         options->argument = word;
-    } else if (strcmp(options->command, "call") == 0) {
+    } else if (strcmp(options->command, "call") == 0 || strcmp(options->command, "token") == 0) {
         options->rest =
             mu_realloc(options->rest, (options->rest_count + 1) * sizeof *options->rest);
         options->rest[options->rest_count++] = word;
@@ -283,7 +329,7 @@ static bool store_word(struct mu_ctl_options *options, const char *word, struct 
 
 enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options *options,
                                    struct mu_error *error) {
-    int allowed = EVERY;
+    int allowed = ALL;
     const char *last_narrow = "";
     memset(options, 0, sizeof *options);
     options->patience_ms = UINT64_MAX; /* the command's own default */
@@ -331,7 +377,7 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
         if (!store(options, option, value, error)) {
             return MU_CTL_PARSE_BAD;
         }
-        if (option->commands != EVERY) {
+        if (option->commands != ALL) {
             allowed &= option->commands;
             last_narrow = option->name;
         }
@@ -344,6 +390,8 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
 void mu_ctl_options_deinit(struct mu_ctl_options *options) {
     free(options->sessions);
     options->sessions = NULL;
+    free(options->roles);
+    options->roles = NULL;
     free(options->rest);
     options->rest = NULL;
 }

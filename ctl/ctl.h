@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "redis/address.h"
 
+/* Read when no --config is given, if it is there. */
+#define MU_CTL_CONFIG_DEFAULT "/etc/muster/muster.yaml"
+
 /* The exit status of the program. */
 enum mu_ctl_exit { MU_CTL_FINE = 0, MU_CTL_NO = 1, MU_CTL_USAGE = 2, MU_CTL_UNREACHABLE = 3 };
 
@@ -21,11 +24,13 @@ struct mu_ctl_options {
     const char *state_dir;
     bool json;
     const char *command;
-    const char *argument; /* members S, brake release, call OP */
-    const char **rest;    /* call: the arguments of the operation; the array is owned */
+    const char *argument; /* members S, brake release, call OP, token new */
+    const char **rest;    /* call: the arguments of the operation, token new: the name; owned */
     size_t rest_count;
-    const char **sessions; /* watch --session, may repeat; the array is owned */
+    const char **sessions; /* --session: of watch it may repeat; the array is owned */
     size_t session_count;
+    const char **roles; /* --role, may repeat; the array is owned */
+    size_t role_count;
     uint64_t count;  /* watch: ends after so many events; 0: never */
     uint64_t for_ms; /* watch: ends after that time; 0: never */
     bool brief;
@@ -38,8 +43,12 @@ struct mu_ctl_options {
         *via; /* "resp", "pubsub": through that door; "redis": plain reads; NULL: see main.c */
     const char *door;     /* resp: unix:///path or host:port; NULL: of the configuration */
     const char *token;    /* or `file:PATH`; NULL: anonymous */
-    const char *instance; /* pubsub: whose inbox is answered into; NULL: see via/door.h */
+    const char *instance; /* pubsub: whose inbox is answered into; NULL: see via/door.h;
+                           * token: bound to; explain-auth: that is named */
     uint64_t timeout_ms;  /* doors: how long an answer is waited for */
+    /* explain-auth; `kind` also of token */
+    const char *principal, *kind, *action, *operation, *connection, *user;
+    const char *expires; /* token: a date */
 };
 
 struct mu_ctl {
@@ -66,5 +75,9 @@ enum mu_ctl_exit mu_ctl_watch(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_flush(struct mu_ctl *ctl);
+
+/* Those that need no Redis. */
+enum mu_ctl_exit mu_ctl_token(const struct mu_ctl_options *options);
+enum mu_ctl_exit mu_ctl_explain_auth(const struct mu_ctl_options *options);
 
 #endif

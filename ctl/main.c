@@ -72,6 +72,18 @@ static enum mu_ctl_exit run(struct mu_ctl *ctl) {
     return door ? ask_resp(ctl, options->token == NULL) : ask_redis(ctl);
 }
 
+/* What needs neither Redis nor a daemon; false: it is none of those. */
+static bool run_alone(const struct mu_ctl_options *options, enum mu_ctl_exit *status) {
+    if (strcmp(options->command, "token") == 0) {
+        *status = mu_ctl_token(options);
+    } else if (strcmp(options->command, "explain-auth") == 0) {
+        *status = mu_ctl_explain_auth(options);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv) {
     struct mu_ctl_options options;
     struct mu_error error;
@@ -91,6 +103,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "musterctl: %s\n", error.text);
         break;
     case MU_CTL_PARSE_RUN:
+        if (run_alone(&options, &status)) {
+            break;
+        }
         status = mu_ctl_find(&ctl, &options);
         if (status == MU_CTL_FINE) {
             status = run(&ctl);

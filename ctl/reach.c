@@ -14,8 +14,6 @@
 #include "config/tree.h"
 #include "redis/managed.h"
 
-#define CONFIG_DEFAULT "/etc/muster/muster.yaml"
-
 static enum mu_ctl_exit complain(enum mu_ctl_exit status, const char *text) {
     fprintf(stderr, "musterctl: %s\n", text);
     return status;
@@ -104,8 +102,8 @@ enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *op
     ctl->options = options;
     /* With --url or --state-dir alone nothing of this machine's configuration is meant. */
     if (path == NULL && options->url == NULL && options->state_dir == NULL &&
-        access(CONFIG_DEFAULT, F_OK) == 0) {
-        path = CONFIG_DEFAULT;
+        access(MU_CTL_CONFIG_DEFAULT, F_OK) == 0) {
+        path = MU_CTL_CONFIG_DEFAULT;
     }
     mu_config_init(&config);
     if (path != NULL && mu_config_load(&config, path, &error) != MUSTER_OK) {
