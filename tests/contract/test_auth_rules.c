@@ -305,6 +305,34 @@ static void test_rate(void **state) {
     stop(stage);
 }
 
+/* ---- quotas: Redis counts, for whom the rule says ---- */
+
+static void test_quota(void **state) {
+    struct stage *stage = *state;
+    struct mt_stand *stand = stage->stand;
+    start(stage,
+          "        - {operation: [REGISTER, ENTER, JOIN, RESUME], user: \"*\", effect: allow,"
+          " cache: 1m, quota: {connections: 1, per: user}}\n"
+          "        - {operation: [ENTER, JOIN], effect: allow, quota: {sessions: 2}}\n"
+          "        - {effect: allow}\n");
+    struct mt_client *node = open_as(stage, NODE);
+    const char *ada = "{\"user\":\"ada\"}";
+    mt_ask(stand, node, "START", "a", "x1");
+    for (int i = 0; i < 2; i++) /* the second time from the cache, and it is the same connection */
+        mt_ask(stand, node, "ENTER", "r1", "c1", "a", "x1", ada);
+    mt_turned_down(stand, node, MUSTER_RATE_LIMITED, "ENTER", "r1", "c2", "a", "x1", ada);
+    mt_turned_down(stand, node, MUSTER_RATE_LIMITED, "REGISTER", "c2", "a", "x1", ada);
+    assert_int_equal(mt_integer(stand->redis, "HEXISTS " MT_NS "session:r1 c2"), 0);
+    mt_ask(stand, node, "ENTER", "r1", "c2", "a", "x1", "{\"user\":\"bob\"}");
+    mt_ask(stand, node, "ENTER", "r1", "c3", "a", "x1"); /* nobody's: the principal's */
+    mt_ask(stand, node, "ENTER", "r2", "c3", "a", "x1");
+    mt_turned_down(stand, node, MUSTER_RATE_LIMITED, "ENTER", "r3", "c3", "a", "x1");
+    mt_ask(stand, node, "LEAVE", "r1", "c3", "a", "x1");
+    mt_ask(stand, node, "ENTER", "r3", "c3", "a", "x1");
+    mt_door_pubsub.close(&node);
+    stop(stage);
+}
+
 /* ---- a new configuration ---- */
 
 static void reload(struct stage *stage, const char *event) {
@@ -347,6 +375,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_every_operation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tokens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
