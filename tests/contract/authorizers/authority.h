@@ -47,8 +47,7 @@ struct mt_authority {
     /* Makes it allow or deny what MT_ALLOWED asks about the session MT_GATE from now on, without
      * forgetting what was cached. NULL: its decisions are not cached, or never change. */
     void (*turn)(struct mt_stand *stand, struct mt_process *daemon, bool allow);
-    /* Ends what settings() started. May be NULL. */
-    void (*clean_up)(struct mt_stand *stand);
+    size_t many; /* requests of each kind under load; 0: 2,000 */
 };
 
 #define MT_GATE "gate"

@@ -163,16 +163,17 @@ void mt_authority_load(void **state) {
     start_instances(suite);
     struct mt_client *allowed = mt_suite_open(suite, &good, "a");
     struct mt_client *denied = mt_suite_open(suite, &bad, "b");
-    for (size_t i = 0; i < MANY; i++) {
+    const size_t many = suite->authority->many != 0 ? suite->authority->many : MANY;
+    for (size_t i = 0; i < many; i++) {
         char connection[32];
         snprintf(connection, sizeof connection, "c%zu", i);
         mt_post(stand, allowed, "ENTER", TEXTS(open, connection, "a", "x1"));
         snprintf(connection, sizeof connection, "d%zu", i);
         mt_post(stand, denied, "ENTER", TEXTS(shut, connection, "b", "y1"));
     }
-    receive_all(suite, allowed, MANY, MUSTER_OK);
-    receive_all(suite, denied, MANY, MUSTER_DENIED);
-    assert_int_equal(atoi(mt_text(stand->redis, "HGET " MT_NS "session:%s #count", open)), MANY);
+    receive_all(suite, allowed, many, MUSTER_OK);
+    receive_all(suite, denied, many, MUSTER_DENIED);
+    assert_int_equal(atoi(mt_text(stand->redis, "HGET " MT_NS "session:%s #count", open)), many);
     assert_int_equal(mt_integer(stand->redis, "EXISTS " MT_NS "instance:b:connections"), 0);
     stand->door->close(&allowed);
     stand->door->close(&denied);

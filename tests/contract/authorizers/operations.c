@@ -48,7 +48,7 @@ static const struct step {
     STEP(STOP, "a", "x1"),
 #undef STEP
 };
-enum { STEPS = sizeof steps / sizeof steps[0], MOST_TEXTS = 8, PREPARED = 5 };
+enum { STEPS = sizeof steps / sizeof steps[0], MOST_TEXTS = 8, PREPARED = 5, LATE_MS = 1000 };
 
 /* An operation that was added to the table needs a step. */
 _Static_assert((int)STEPS == (int)MUSTER_OPERATIONS, "each operation once");
@@ -160,8 +160,15 @@ void mt_authority_late(void **state) {
         const char *texts[MOST_TEXTS + 1];
         if (!covered(suite, &steps[i]))
             continue;
+        struct mt_argument arguments[MOST_TEXTS];
+        struct mt_request request = {.id = mt_next_id(stand),
+                                     .operation = mu_operations[steps[i].operation].name,
+                                     .arguments = arguments,
+                                     .timeout_ms = LATE_MS * mt_slowness()};
         texts_of(&steps[i], &asker, texts);
-        mt_post(stand, client, mu_operations[steps[i].operation].name, texts);
+        for (; texts[request.count] != NULL; request.count++)
+            arguments[request.count] = mt_argument(texts[request.count]);
+        mt_post_request(stand, client, &request);
         asked++;
     }
     for (; asked > 0; asked--) {
