@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* When all sockets together are at their bound, those that hold more than this part are closed. */
+#define SHARE 1024
+
 struct resp_session *resp_session_create(struct resp_door *door, const char *address,
                                          const char *peer, void (*wake)(void *context),
                                          void *context) {
@@ -100,12 +103,13 @@ size_t resp_session_backlog(const struct resp_session *session) {
 
 void resp_session_wake(struct resp_session *session) {
     const struct resp_settings *settings = &session->door->settings;
+    resp_slots_settle(session);
     account(session);
     if (session->ending != RESP_OVER) {
         int64_t total = session->door->counts.values[RESP_COUNT_OUTPUT];
         if (session->counted > settings->max_output ||
             (total > (int64_t)settings->max_output_total &&
-             session->counted > settings->max_output_total / 1024)) {
+             session->counted > settings->max_output_total / SHARE)) {
             session->ending = RESP_OVER;
             session->slow = true;
             resp_count_add(&session->door->counts, RESP_COUNT_SLOW, 1);
@@ -126,13 +130,7 @@ void resp_session_sent(struct resp_session *session, size_t count, size_t handed
 }
 
 struct resp_out *resp_session_reply(struct resp_session *session) {
-    if (session->first == NULL) {
-        return &session->out;
-    }
-    /* Waits behind those that are under way. */
-    struct resp_slot *slot = resp_slot_add(session, RESP_ASK_OPERATION);
-    slot->done = true;
-    return &slot->reply;
+    return session->first == NULL ? &session->out : resp_slot_add_reply(session);
 }
 
 void resp_session_close(struct resp_session *session) {

@@ -79,6 +79,7 @@ struct resp_session {
     size_t counted; /* of the backlog, in the door's count */
     struct resp_slot *first, **last; /* slots */
     size_t pending;                  /* slots not done */
+    struct resp_slot *written;       /* an immediate reply that `stored` does not count yet */
     size_t stored;                   /* bytes in slots that are done */
 
     struct muster_caller *caller; /* NULL: anonymous */
@@ -153,6 +154,10 @@ struct resp_slot *resp_slot_add(struct resp_session *session, enum resp_ask_kind
 struct resp_out *resp_slot_out(struct resp_slot *slot);
 /* The reply is whole. Sends on what waited for it; frees the slot. */
 void resp_slot_done(struct resp_slot *slot);
+/* An immediate reply behind those that are under way. */
+struct resp_out *resp_slot_add_reply(struct resp_session *session);
+/* Counts it, once it is written. */
+void resp_slots_settle(struct resp_session *session);
 /* Cancels and frees all. */
 void resp_slots_clear(struct resp_session *session);
 

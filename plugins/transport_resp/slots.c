@@ -30,6 +30,20 @@ struct resp_out *resp_slot_out(struct resp_slot *slot) {
     return session->first == slot ? &session->out : &slot->reply;
 }
 
+struct resp_out *resp_slot_add_reply(struct resp_session *session) {
+    resp_slots_settle(session);
+    session->written = resp_slot_add(session, RESP_ASK_OPERATION);
+    session->written->done = true;
+    return &session->written->reply;
+}
+
+void resp_slots_settle(struct resp_session *session) {
+    if (session->written != NULL) {
+        session->stored += session->written->reply.length;
+        session->written = NULL;
+    }
+}
+
 static void pop(struct resp_session *session) {
     struct resp_slot *slot = session->first;
     session->first = slot->next;
@@ -41,6 +55,7 @@ static void pop(struct resp_session *session) {
 
 void resp_slot_done(struct resp_slot *slot) {
     struct resp_session *session = slot->ask.session;
+    resp_slots_settle(session);
     slot->done = true;
     session->pending--;
     resp_count_add(&session->door->counts, RESP_COUNT_PENDING, -1);
@@ -67,4 +82,5 @@ void resp_slots_clear(struct resp_session *session) {
     }
     resp_count_add(&session->door->counts, RESP_COUNT_PENDING, -(int64_t)session->pending);
     session->pending = session->stored = 0;
+    session->written = NULL;
 }
