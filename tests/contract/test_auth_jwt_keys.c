@@ -181,7 +181,7 @@ static void test_too_many_wait(void **state) {
     unsigned counts[2] = {0, 0};
     char *token = token_of(signer);
     (void)state;
-    mt_jwt_create(&jwt, &mt_door_pubsub, mt_jwks(mt_signer_jwk(signer, NULL), NULL),
+    mt_jwt_create(&jwt, &mt_door_pubsub, mt_jwks(mt_signer_jwk(signer, NULL)),
                   CONFIG ", max_waiting: 1", "allow");
     struct mt_stand *stand = jwt.stand;
     struct mt_process *daemon = mt_stand_lead(stand, "daemon", false);
@@ -218,7 +218,7 @@ static void test_broken_file(void **state) {
     char *by_old = token_of(old);
     char *by_fresh = token_of(fresh);
     (void)state;
-    mt_jwt_create(&jwt, &mt_door_pubsub, mt_jwks(mt_signer_jwk(old, NULL), NULL), CONFIG, "allow");
+    mt_jwt_create(&jwt, &mt_door_pubsub, mt_jwks(mt_signer_jwk(old, NULL)), CONFIG, "allow");
     struct mt_process *daemon = mt_stand_lead(jwt.stand, "daemon", false);
     const struct {
         char *jwks;
@@ -227,9 +227,9 @@ static void test_broken_file(void **state) {
     } broken[] = {
         {mt_format("{\"keys\":["), 0600, "is not a JSON object"},
         {mt_format("{\"keys\":[]}"), 0600, "has no key"},
-        {mt_jwks(mt_signer_jwk(fresh, NULL), NULL), 0622, "everybody may write it"},
-        {mt_jwks(mt_signer_jwk(secret, NULL), NULL), 0644, "everybody may read it"},
-        {mt_jwks(mt_signer_jwk(fresh, NULL), mt_format("{\"kty\":\"oct\"}"), NULL), 0600,
+        {mt_jwks(mt_signer_jwk(fresh, NULL)), 0622, "everybody may write it"},
+        {mt_jwks(mt_signer_jwk(secret, NULL)), 0644, "everybody may read it"},
+        {mt_jwks(mt_signer_jwk(fresh, NULL), mt_format("{\"kty\":\"oct\"}")), 0600,
          "key 2 has no good k"},
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
@@ -244,7 +244,7 @@ static void test_broken_file(void **state) {
     assert_int_equal(unlink(jwt.path), 0);
     mt_daemon_await(daemon, "plugin.auth_jwt.keys_refused");
     mt_jwt_ask(&jwt, by_old, MUSTER_OK, "LEADER", "r1");
-    mt_jwt_write(&jwt, mt_jwks(mt_signer_jwk(fresh, NULL), NULL), 0644);
+    mt_jwt_write(&jwt, mt_jwks(mt_signer_jwk(fresh, NULL)), 0644);
     mt_daemon_await(daemon, "plugin.auth_jwt.keys_loaded");
     mt_jwt_ask(&jwt, by_fresh, MUSTER_OK, "LEADER", "r1");
     mt_jwt_ask(&jwt, by_old, MUSTER_UNAUTHENTICATED, "LEADER", "r1");
@@ -274,7 +274,7 @@ static void test_reload(void **state) {
     char *by_fresh = token_of(fresh);
     (void)state;
     /* Nobody looks at the file but who is told to. */
-    mt_jwt_create(&jwt, &mt_door_pubsub, mt_jwks(mt_signer_jwk(old, NULL), NULL), CONFIG, "allow");
+    mt_jwt_create(&jwt, &mt_door_pubsub, mt_jwks(mt_signer_jwk(old, NULL)), CONFIG, "allow");
     char *load = mt_format("plugins.load=[{name: \"%s\"}, {name: \"%s\", config: {jwks: \"%s\", "
                            "check_interval: 1h" CONFIG "}}]",
                            mt_door_pubsub.plugin, MT_JWT_PLUGIN, jwt.path);
@@ -284,7 +284,7 @@ static void test_reload(void **state) {
     mt_process_signal(daemon, SIGHUP);
     mt_daemon_await(daemon, "plugin.reload_refused");
     mt_jwt_ask(&jwt, by_old, MUSTER_OK, "LEADER", "r1");
-    mt_jwt_write(&jwt, mt_jwks(mt_signer_jwk(fresh, NULL), NULL), 0600);
+    mt_jwt_write(&jwt, mt_jwks(mt_signer_jwk(fresh, NULL)), 0600);
     mt_process_signal(daemon, SIGHUP);
     mt_daemon_await(daemon, "plugin.reloaded");
     mt_jwt_ask(&jwt, by_fresh, MUSTER_OK, "LEADER", "r1");

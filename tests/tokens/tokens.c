@@ -169,19 +169,14 @@ char *mt_signer_pem(const struct mt_signer *signer) {
     return pem;
 }
 
-char *mt_jwks(char *jwk, ...) {
-    char *list = mt_format("%s", jwk != NULL ? jwk : "");
-    va_list rest;
-    char *next = jwk;
-    va_start(rest, jwk);
-    free(jwk);
-    while (next != NULL && (next = va_arg(rest, char *)) != NULL) {
-        char *longer = mt_format("%s,%s", list, next);
-        free(next);
+char *mt_jwks_of(char *const jwks[]) {
+    char *list = mt_format("%s", "");
+    for (size_t i = 0; jwks[i] != NULL; i++) {
+        char *longer = mt_format("%s%s%s", list, i > 0 ? "," : "", jwks[i]);
+        free(jwks[i]);
         free(list);
         list = longer;
     }
-    va_end(rest);
     char *set = mt_format("{\"keys\":[%s]}", list);
     free(list);
     return set;

@@ -25,8 +25,9 @@ void mt_signer_destroy(struct mt_signer **signer);
 char *mt_signer_jwk(const struct mt_signer *signer, const char *more);
 /* The public key as PEM. */
 char *mt_signer_pem(const struct mt_signer *signer);
-/* {"keys":[...]} of JWKs, ended by NULL; frees them. */
-char *mt_jwks(char *jwk, ...) __attribute__((sentinel));
+/* {"keys":[...]} of JWKs; frees them. */
+#define mt_jwks(...) mt_jwks_of((char *const[]){__VA_ARGS__, NULL})
+char *mt_jwks_of(char *const jwks[]);
 
 /* Signs. `header` NULL: {"alg":...,"kid":...}. Both texts go in byte for byte. */
 char *mt_token_sign(const struct mt_signer *signer, const char *header, const char *claims);

@@ -238,7 +238,7 @@ static void test_claims_go_on(void **state) {
 static void test_claims_twice(void **state) {
     json_t *json = NULL;
     struct mt_signer *signer = mt_signer_create("ES256", NULL);
-    char *set = mt_jwks(mt_signer_jwk(signer, NULL), NULL);
+    char *set = mt_jwks(mt_signer_jwk(signer, NULL));
     char wrong[256];
     struct jwt_keys *keys = jwt_keys_read(set, strlen(set), wrong, sizeof wrong);
     static const struct {

@@ -80,9 +80,9 @@ static void test_damaged_keys(void **state) {
     char *good = mt_signer_jwk(ec, NULL);
     (void)state;
     /* The second key is named. */
-    expect_broken(mt_jwks(mt_signer_jwk(ec, NULL), mt_signer_jwk(weak, NULL), NULL),
+    expect_broken(mt_jwks(mt_signer_jwk(ec, NULL), mt_signer_jwk(weak, NULL)),
                   "key 2 has 1024 bits");
-    char *bent = mt_jwks(strdup(good), NULL);
+    char *bent = mt_jwks(strdup(good));
     char *x = strstr(bent, "\"x\":\"") + 5;
     x[3] = x[3] == 'A' ? 'B' : 'A'; /* no point of the curve any more */
     expect_broken(bent, "key 1 is damaged");
@@ -101,7 +101,7 @@ static void test_damaged_keys(void **state) {
 static void test_good_set(void **state) {
     char *jwks = mt_jwks(mt_signer_jwk(rsa, NULL),
                          mt_format("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}"),
-                         mt_signer_jwk(ec, NULL), NULL);
+                         mt_signer_jwk(ec, NULL));
     char wrong[256];
     struct jwt_keys *keys = jwt_keys_read(jwks, strlen(jwks), wrong, sizeof wrong);
     (void)state;
@@ -145,11 +145,11 @@ static void test_file(void **state) {
     char *inside = mt_format("%s/jwks.json", folder);
     (void)state;
     expect_file(path, strerror(ENOENT));
-    write_file(path, mt_jwks(mt_signer_jwk(rsa, NULL), NULL), 0644);
+    write_file(path, mt_jwks(mt_signer_jwk(rsa, NULL)), 0644);
     expect_file(path, NULL);
     chmod(path, 0646);
     expect_file(path, "everybody may write it");
-    write_file(path, mt_jwks(mt_signer_jwk(rsa, NULL), mt_signer_jwk(secret, NULL), NULL), 0644);
+    write_file(path, mt_jwks(mt_signer_jwk(rsa, NULL), mt_signer_jwk(secret, NULL)), 0644);
     expect_file(path, "holds a shared secret and everybody may read it");
     chmod(path, 0640);
     expect_file(path, NULL);
@@ -160,7 +160,7 @@ static void test_file(void **state) {
     expect_file(path, "larger than 1 MiB");
     assert_int_equal(mkdir(folder, 0700), 0);
     expect_file(folder, "is not a regular file");
-    write_file(inside, mt_jwks(mt_signer_jwk(rsa, NULL), NULL), 0644);
+    write_file(inside, mt_jwks(mt_signer_jwk(rsa, NULL)), 0644);
     expect_file(inside, NULL);
     chmod(folder, 01777);
     expect_file(inside, "everybody may write in its folder");

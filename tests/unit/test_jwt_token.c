@@ -39,7 +39,7 @@ static int setup(void **state) {
     keys = read_keys(mt_jwks(mt_signer_jwk(rsa, NULL), mt_signer_jwk(other_rsa, "\"use\":\"enc\""),
                              mt_signer_jwk(ec, "\"alg\":\"ES256\",\"use\":\"sig\""),
                              mt_signer_jwk(ec384, NULL), mt_signer_jwk(ec512, NULL),
-                             mt_signer_jwk(secret, NULL), NULL));
+                             mt_signer_jwk(secret, NULL)));
     return 0;
 }
 
@@ -209,12 +209,12 @@ static void test_key_says_what_for(void **state) {
                                        "\"key_ops\":[\"x\",\"verify\"],\"use\":\"sig\""};
     (void)state;
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-        struct jwt_keys *one = read_keys(mt_jwks(mt_signer_jwk(rsa, refused[i]), NULL));
+        struct jwt_keys *one = read_keys(mt_jwks(mt_signer_jwk(rsa, refused[i])));
         expect_with(one, good(rsa), JWT_REFUSED_KEY_USE);
         jwt_keys_unref(&one);
     }
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
-        struct jwt_keys *one = read_keys(mt_jwks(mt_signer_jwk(rsa, fine[i]), NULL));
+        struct jwt_keys *one = read_keys(mt_jwks(mt_signer_jwk(rsa, fine[i])));
         expect_with(one, good(rsa), JWT_ACCEPTED);
         jwt_keys_unref(&one);
     }
@@ -224,7 +224,7 @@ static void test_key_says_what_for(void **state) {
 static void test_public_key_as_secret(void **state) {
     char *pem = mt_signer_pem(rsa);
     struct mt_signer *forger = mt_signer_secret("HS256", "rsa", pem, strlen(pem));
-    struct jwt_keys *public_only = read_keys(mt_jwks(mt_signer_jwk(rsa, NULL), NULL));
+    struct jwt_keys *public_only = read_keys(mt_jwks(mt_signer_jwk(rsa, NULL)));
     (void)state;
     expect(good(forger), JWT_REFUSED_PUBLIC_AS_SECRET);
     expect_with(public_only, with_header(forger, "{\"alg\":\"HS256\"}"),
@@ -239,7 +239,7 @@ static void test_short_secret(void **state) {
     struct mt_signer *small =
         mt_signer_secret("HS512", "s", "0123456789abcdef0123456789abcdef", 32);
     struct mt_signer *fits = mt_signer_as(small, "HS256", "s");
-    struct jwt_keys *one = read_keys(mt_jwks(mt_signer_jwk(small, NULL), NULL));
+    struct jwt_keys *one = read_keys(mt_jwks(mt_signer_jwk(small, NULL)));
     (void)state;
     expect_with(one, good(small), JWT_REFUSED_KEY_SHORT);
     expect_with(one, good(fits), JWT_ACCEPTED);
