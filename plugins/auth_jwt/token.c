@@ -16,19 +16,33 @@ struct parts {
     size_t signature_length;
 };
 
-bool jwt_token_is_one(const char *token, size_t length) {
-    char start[5] = {0};
+/* Does the part begin an object; with `whole`, is it one from brace to brace? */
+static bool is_object(const char *part, size_t length, bool whole) {
+    static const char space[] = " \t\r\n";
     char *bytes = NULL;
     size_t size = 0;
-    size_t most = length < HEADER_MAX ? length : HEADER_MAX;
-    if (length < sizeof start || memchr(token, '.', most) == NULL) {
-        return false;
-    }
-    memcpy(start, token, 4);
     bool object =
-        jwt_base64_decode(start, 4, &bytes, &size) && bytes[strspn(bytes, " \t\r\n")] == '{';
+        jwt_base64_decode(part, length, &bytes, &size) && bytes[strspn(bytes, space)] == '{';
+    size_t end = size;
+    while (object && whole && end > 0 && strchr(space, bytes[end - 1]) != NULL) {
+        end--;
+    }
+    object = object && (!whole || bytes[end - 1] == '}');
     jwt_wipe_free(&bytes, size);
     return object;
+}
+
+bool jwt_token_is_one(const char *token, size_t length) {
+    size_t most = length < HEADER_MAX ? length : HEADER_MAX;
+    const char *dot = memchr(token, '.', most);
+    if (dot == NULL || dot - token < 4) {
+        return false;
+    }
+    const char *rest = dot + 1;
+    bool several = memchr(rest, '.', length - (size_t)(rest - token)) != NULL;
+    /* With one dot it is a token that was cut off, or one such as "ezra.<secret>" of somebody else:
+     * there the part must be all of a header. */
+    return several ? is_object(token, 4, false) : is_object(token, (size_t)(dot - token), true);
 }
 
 /* Encrypted ones have five parts. */

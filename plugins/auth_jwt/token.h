@@ -12,9 +12,9 @@
 #include "refusal.h"
 #include "settings.h"
 
-/* Looks like a signed or encrypted token in its compact form, whole or cut off: a base64url text
- * that begins a JSON object, then a dot. Everything else is somebody else's. Looks at the first
- * bytes only, of however many. */
+/* Looks like a signed or encrypted token in its compact form: base64url of what begins a JSON
+ * object, and at least two dots; or a whole header and one dot, if it was cut off. Everything else
+ * is somebody else's. Reads no more than a header, of however many bytes. */
 bool jwt_token_is_one(const char *token, size_t length);
 
 /* Verifies it. On JWT_ACCEPTED, and only then, *identity must be given to jwt_identity_deinit().

@@ -369,6 +369,12 @@ static void test_shape(void **state) {
     expect_shape(".", false);
     expect_shape("..", false);
     expect_shape("eyJh", false);
+    expect_shape("eyJhbGciOiJub25lIn0.e30", true);
+    expect_shape("eyJhbGciOiJub25l.e30.x", true); /* a broken header is to be refused */
+    expect_shape("eyJhbGciOiJub25l.e30", false);
+    expect_shape("ezra.c2VjcmV0c2VjcmV0", false); /* <name>.<secret> of auth_rules */
+    expect_shape("eyja.c2VjcmV0c2VjcmV0", false);
+    expect_shape("ew.x", false);
     expect_shape("s3cret", false);
     expect_shape("mt_node-1.c2VjcmV0.x", false);
     expect_shape("{\"alg\":1}.e30.x", false);
