@@ -225,6 +225,10 @@ enum pubsub_refusal pubsub_message_read(const char *payload, size_t length, cons
     const char *name = NULL;
     json_t *value = NULL;
     *out = NULL;
+    /* jansson passes over a NUL byte behind a number, where raw.c would take it for the end. */
+    if (memchr(payload, '\0', length) != NULL) {
+        return PUBSUB_NOT_JSON;
+    }
     /* As real numbers, whole ones of any length are valid; nobody looks at them. */
     json_t *root = json_loadb(
         payload, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);

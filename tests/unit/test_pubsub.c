@@ -118,6 +118,11 @@ static void test_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof no_json / sizeof no_json[0]; i++)
         expect_refused(no_json[i], PUBSUB_NOT_JSON);
+    /* Behind a number jansson would pass it over. */
+    static const char nul[] = "{\"a\":1\0,\"b\":2}";
+    struct pubsub_message *message = NULL;
+    assert_int_equal(pubsub_message_read(nul, sizeof nul - 1, PREFIX, &message), PUBSUB_NOT_JSON);
+    assert_null(message);
     static const char *const inboxes[] = {
         "\"{t}:inbox:\"",
         "\"{u}:inbox:a\"",
