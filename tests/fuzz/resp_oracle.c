@@ -16,6 +16,7 @@ static void add(struct fuzz_transcript *out, const char *data, size_t length) {
         out->text = realloc(out->text, out->room);
         assert(out->text != NULL);
     }
+    assert(length == 0 || out->text != NULL);
     if (length > 0)
         memcpy(out->text + out->length, data, length);
     out->length += length;
