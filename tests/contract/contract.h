@@ -67,6 +67,9 @@ struct mt_door {
     const char *(*config)(struct mt_stand *stand, const char *daemon);
     /* Served by every daemon? Otherwise only by the one that coordinates. */
     bool every_daemon;
+    /* A connection logs in once, and its answers come in the order of the requests: one that waits
+     * holds up those behind it, and who is not known does not get in at all. */
+    bool logs_in;
 
     /* `instance`: whose requests they are, and whose inbox where that matters. `token` NULL:
      * anonymous. Need not connect to anything yet. */
