@@ -228,6 +228,10 @@ void resp_identify(struct resp_session *session, enum resp_identity_stage stage,
     }
 }
 
+static bool is_anonymous(const struct resp_door *door, const struct muster_caller *caller) {
+    return door->host->caller_principal(door->plugin, caller)->kind == MUSTER_PRINCIPAL_ANONYMOUS;
+}
+
 void resp_door_authenticated(struct resp_door *door, void *context, enum muster_status status,
                              struct muster_caller *caller, const char *message) {
     struct resp_session *session = context;
@@ -239,6 +243,12 @@ void resp_door_authenticated(struct resp_door *door, void *context, enum muster_
      * were. */
     if (session->caller != NULL) {
         door->host->caller_release(door->plugin, &session->caller);
+    }
+    /* Whoever logs in wants to be somebody; with a password that means nothing here he is not. */
+    if (status == MUSTER_OK && stage != RESP_ASKED_CERTIFICATE && is_anonymous(door, caller)) {
+        door->host->caller_release(door->plugin, &caller);
+        status = MUSTER_UNAUTHENTICATED;
+        message = "no authenticator knows these credentials";
     }
     session->caller = status == MUSTER_OK ? caller : NULL;
     if (status != MUSTER_OK) {
