@@ -21,13 +21,13 @@ struct instance {
     bool suspect;
     bool draining;
     bool details_due;
-    bool polled;      /* seen in the poll that is under way */
-    bool moved;       /* its score changed in the last poll, by its own doing */
-    bool written;     /* we wrote its heartbeat: the next change is ours */
-    bool score_stale; /* ALIVE: another score is there by now */
-    bool asked;       /* a verdict is under way */
-    bool cut;         /* its lifeline, and no sign of life seen since */
-    bool inbox_open;  /* seen with a subscriber since the last reset or suspicion */
+    bool polled;          /* seen in the poll that is under way */
+    bool moved;           /* its score changed in the last poll, by its own doing */
+    bool written;         /* we wrote its heartbeat: the next change is ours */
+    bool score_stale;     /* ALIVE: another score is there by now */
+    bool asked;           /* a verdict is under way */
+    char cut[MU_ID_SIZE]; /* the incarnation whose lifeline was cut, no sign of life since; "" */
+    bool inbox_open;      /* seen with a subscriber since the last reset or suspicion */
     unsigned inbox_zero;
     unsigned alive_answers; /* in a row */
     uint64_t heard_at;      /* last sign of life */
@@ -85,19 +85,25 @@ static void forget(struct mu_detector *detector, struct instance *instance) {
     free(instance);
 }
 
+static bool is_cut(const struct instance *instance) {
+    return instance->cut[0] != '\0' && strcmp(instance->cut, instance->incarnation) == 0;
+}
+
 /* What inbox and lifeline said has been acted upon, or is not believed. */
 static void use_up(struct instance *instance) {
-    instance->cut = false;
+    instance->cut[0] = '\0';
     instance->inbox_open = false;
     instance->inbox_zero = 0;
 }
 
+/* What was said about its lifeline is of one incarnation and stays. */
 static void begin_anew(struct instance *instance, uint64_t now) {
     instance->heard_at = now;
     instance->channel_at = 0;
     instance->alive_answers = 0;
     instance->retry_at = 0;
-    use_up(instance);
+    instance->inbox_open = false;
+    instance->inbox_zero = 0;
 }
 
 void mu_detector_reset(struct mu_detector *detector, uint64_t now) {
@@ -105,6 +111,7 @@ void mu_detector_reset(struct mu_detector *detector, uint64_t now) {
     struct instance *next = NULL;
     HASH_ITER(hh, detector->instances, instance, next) {
         begin_anew(instance, now);
+        use_up(instance);
     }
 }
 
@@ -158,7 +165,8 @@ void mu_detector_poll_score(struct mu_detector *detector, uint64_t now, const ch
      * that one, and counts from when it was heard. */
     if (instance->channel_at == 0 || instance->channel_at < detector->last_poll_sent) {
         instance->heard_at = now;
-        instance->cut = false;
+        if (is_cut(instance))
+            instance->cut[0] = '\0';
     }
     if (instance->suspect)
         instance->details_due = true;
@@ -202,13 +210,14 @@ enum mu_heard mu_detector_heard(struct mu_detector *detector, uint64_t now, cons
     struct instance *instance = find(detector, id);
     if (instance == NULL)
         return MU_HEARD_UNKNOWN;
+    if (strcmp(instance->cut, incarnation) == 0)
+        instance->cut[0] = '\0';
     if (strcmp(instance->incarnation, incarnation) != 0) {
         instance->details_due = true;
         return MU_HEARD_OTHER;
     }
     instance->heard_at = now;
     instance->channel_at = now;
-    instance->cut = false;
     if (!instance->suspect)
         return MU_HEARD;
     instance->details_due = true;
@@ -250,14 +259,18 @@ bool mu_detector_inbox(struct mu_detector *detector, const char *id, uint64_t su
 
 bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char *id,
                           const char *incarnation, uint64_t quiet_ms) {
+    if (!mu_id_valid(id, strlen(id)) || !mu_id_valid(incarnation, strlen(incarnation)))
+        return false;
+    /* Started a moment ago, perhaps. If not, the next poll forgets it. */
     struct instance *instance = find(detector, id);
-    if (instance == NULL || incarnation[0] == '\0' ||
-        strcmp(instance->incarnation, incarnation) != 0)
-        return false;
+    if (instance == NULL)
+        instance = discover(detector, now, id);
     uint64_t answered_at = quiet_ms < now ? now - quiet_ms : 0;
-    if (instance->suspect || instance->channel_at > answered_at + LIFELINE_SLACK_MS)
+    if (strcmp(instance->incarnation, incarnation) == 0 &&
+        instance->channel_at > answered_at + LIFELINE_SLACK_MS)
         return false;
-    instance->cut = true;
+    /* Of a suspect, too: it may be up by now, and we do not know yet. */
+    snprintf(instance->cut, sizeof instance->cut, "%s", incarnation);
     instance->score_stale = true; /* it may have moved since the last poll */
     return true;
 }
@@ -272,7 +285,7 @@ static bool is_due(const struct mu_detector *detector, const struct instance *in
     if (instance->score_stale || instance->incarnation[0] == '\0' || now < instance->retry_at)
         return false;
     uint64_t silent = silence(instance, now);
-    bool closed = instance->cut || instance->inbox_zero >= INBOX_CLOSED;
+    bool closed = is_cut(instance) || instance->inbox_zero >= INBOX_CLOSED;
     return instance->suspect ? silent >= detector->dead_after_ms
                              : silent >= detector->suspect_after_ms || closed;
 }
@@ -302,7 +315,7 @@ static void propose(const struct mu_detector *detector, const struct instance *i
     memset(verdict, 0, sizeof *verdict);
     verdict->kind = instance->suspect ? MU_VERDICT_BURY : MU_VERDICT_SUSPECT;
     verdict->cause = silent >= detector->suspect_after_ms ? "silence"
-                     : instance->cut                      ? "lifeline"
+                     : is_cut(instance)                   ? "lifeline"
                                                           : "inbox";
     verdict->silent_ms = silent;
     snprintf(verdict->instance, sizeof verdict->instance, "%s", instance->id);

@@ -16,7 +16,8 @@
  * is used up by the suspicion that it caused; the inbox must be seen open again to count once more.
  *
  * A lifeline cut: a RESP door saw the end of the socket that last brought its START or HEARTBEAT.
- * The suspicion waits for the next poll, so that its score is today's, and uses the signal up. Any
+ * It may have started so recently that it, or this incarnation, is found by the next poll only. The
+ * suspicion waits for that poll, so that its score is today's, and uses the signal up. Any
  * sign of life seen in between takes it back. One that came *before* the signal may have been of
  * that socket, or of another at another daemon. So the signal says for how long the socket was
  * quiet: a younger heartbeat on the channel came from elsewhere, and the signal means nothing any
@@ -104,7 +105,7 @@ void mu_detector_revived(struct mu_detector *detector, const char *instance);
 bool mu_detector_inbox(struct mu_detector *detector, const char *instance, uint64_t subscribers);
 
 /* A door saw the end of its socket, which had been quiet for so long (0: not told). True: it may be
- * dead, and `instances` should be polled at once; false: it means nothing of what we know. */
+ * dead, and `instances` should be polled at once; false: it was heard elsewhere meanwhile. */
 bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char *instance,
                           const char *incarnation, uint64_t quiet_ms);
 

@@ -51,18 +51,53 @@ static void test_never_heard(void **state) {
     end(&stage);
 }
 
+/* So soon after its START that nothing of it has been read. */
+static void test_unknown_yet(void **state) {
+    struct stage stage;
+    (void)state;
+    begin(&stage);
+    assert_true(cut(&stage, 3));
+    assert_int_equal(tick(&stage), 0);
+    poll_one(&stage, "1");
+    assert_int_equal(tick(&stage), 0);
+    details(&stage, "a", "i", false);
+    expect(&stage, MU_VERDICT_SUSPECT, "1");
+    assert_string_equal(stage.verdict[0].cause, "lifeline");
+    end(&stage);
+    /* Another incarnation of it, which is known: its START moved the score. */
+    begin(&stage);
+    poll_one(&stage, "1");
+    details(&stage, "a", "h", false);
+    stage.now += 500;
+    assert_true(cut(&stage, 3));
+    poll_one(&stage, "2");
+    assert_int_equal(tick(&stage), 0); /* not of h */
+    details(&stage, "a", "i", false);
+    expect(&stage, MU_VERDICT_SUSPECT, "2");
+    end(&stage);
+    /* It was heard before that. */
+    begin(&stage);
+    assert_true(cut(&stage, 3));
+    heard(&stage);
+    poll_one(&stage, "2");
+    details(&stage, "a", "i", false);
+    assert_int_equal(tick(&stage), 0);
+    end(&stage);
+}
+
 static void test_of_whom_we_know(void **state) {
     struct stage stage;
     (void)state;
     begin_one(&stage);
-    assert_false(mu_detector_lifeline(stage.detector, stage.now, "b", "i", 0));
-    assert_false(mu_detector_lifeline(stage.detector, stage.now, "a", "j", 0));
+    assert_true(mu_detector_lifeline(stage.detector, stage.now, "b", "i", 0));
+    assert_true(mu_detector_lifeline(stage.detector, stage.now, "a", "h", 0));
     assert_false(mu_detector_lifeline(stage.detector, stage.now, "a", "", 0));
+    assert_false(mu_detector_lifeline(stage.detector, stage.now, "", "i", 0));
+    assert_int_equal(tick(&stage), 0);
     poll(&stage, (const char *const[]){"a", "1", "c", "1", NULL});
-    assert_false(mu_detector_lifeline(stage.detector, stage.now, "c", "", 0)); /* details unknown */
+    assert_int_equal(mu_detector_count(stage.detector), 2); /* there is no b */
     details(&stage, "c", NULL, false);
     assert_false(mu_detector_lifeline(stage.detector, stage.now, "c", "", 0)); /* nobody */
-    poll(&stage, (const char *const[]){"a", "1", "c", "1", NULL});
     assert_int_equal(tick(&stage), 0);
     /* Started again meanwhile: the old socket says nothing about the new one. */
     assert_true(cut(&stage, 0));
@@ -176,7 +211,11 @@ static void test_used_up(void **state) {
     poll_one(&stage, "2");
     assert_int_equal(tick(&stage), 1);
     result(&stage, MUSTER_OK);
-    assert_false(cut(&stage, 400)); /* suspect already */
+    poll_one(&stage, "2");
+    assert_int_equal(tick(&stage), 0);
+    assert_true(cut(&stage, 400)); /* an older socket of it: what comes is a heartbeat or death */
+    poll_one(&stage, "2");
+    assert_int_equal(tick(&stage), 0);
     stage.now += 200;
     heard(&stage);
     mu_detector_revived(stage.detector, "a");
@@ -186,6 +225,24 @@ static void test_used_up(void **state) {
     assert_true(cut(&stage, 300));
     poll_one(&stage, "3");
     expect(&stage, MU_VERDICT_SUSPECT, "3");
+    end(&stage);
+}
+
+/* Up again, and dead before we had read that it was up. */
+static void test_revived_and_cut(void **state) {
+    struct stage stage;
+    (void)state;
+    begin_one(&stage);
+    details(&stage, "a", "i", true);
+    stage.now += 1000;
+    heard(&stage);
+    stage.now += 5;
+    assert_true(cut(&stage, 5));
+    poll_one(&stage, "2");
+    assert_int_equal(tick(&stage), 0);
+    details(&stage, "a", "i", false);
+    expect(&stage, MU_VERDICT_SUSPECT, "2");
+    assert_string_equal(stage.verdict[0].cause, "lifeline");
     end(&stage);
 }
 
@@ -243,6 +300,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_at_once),
         cmocka_unit_test(test_never_heard),
+        cmocka_unit_test(test_unknown_yet),
         cmocka_unit_test(test_of_whom_we_know),
         cmocka_unit_test(test_heard_afterwards),
         cmocka_unit_test(test_started_afterwards),
@@ -251,6 +309,7 @@ int main(void) {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_old_poll),
         cmocka_unit_test(test_used_up),
+        cmocka_unit_test(test_revived_and_cut),
         cmocka_unit_test(test_lost_verdict),
         cmocka_unit_test(test_blindness),
         cmocka_unit_test(test_brake),
