@@ -152,15 +152,17 @@ static void name_bound(struct resp_listener *listener, const struct address *add
         return;
     }
     if (storage.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)&storage;
-        inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
+        struct sockaddr_in6 six;
+        memcpy(&six, &storage, sizeof six);
+        inet_ntop(AF_INET6, &six.sin6_addr, host, sizeof host);
         snprintf(listener->bound, sizeof listener->bound, "[%s]:%u", host,
-                 (unsigned)ntohs(six->sin6_port));
+                 (unsigned)ntohs(six.sin6_port));
     } else {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)&storage;
-        inet_ntop(AF_INET, &four->sin_addr, host, sizeof host);
+        struct sockaddr_in four;
+        memcpy(&four, &storage, sizeof four);
+        inet_ntop(AF_INET, &four.sin_addr, host, sizeof host);
         snprintf(listener->bound, sizeof listener->bound, "%s:%u", host,
-                 (unsigned)ntohs(four->sin_port));
+                 (unsigned)ntohs(four.sin_port));
     }
 }
 

@@ -342,12 +342,12 @@ static void turn_away(struct resp_socket *socket, enum resp_count count, const c
     if (socket->tls == NULL) {
         (void)try_write(socket, text, (size_t)length);
     }
+    int64_t all = door->counts.values[RESP_COUNT_TURNED_AWAY] +
+                  door->counts.values[RESP_COUNT_TURNED_AWAY_ADDRESS];
     if (server->logged_at == 0 || now - server->logged_at >= LOG_EVERY_MS) {
         server->logged_at = now;
         door->host->log(door->plugin, MUSTER_LOG_WARN, "turned_away",
-                        "peer=%s: %s; all together %lld", peer, sentence,
-                        (long long)(door->counts.values[RESP_COUNT_TURNED_AWAY] +
-                                    door->counts.values[RESP_COUNT_TURNED_AWAY_ADDRESS]));
+                        "peer=%s: %s; all together %lld", peer, sentence, (long long)all);
     }
     resp_socket_close(socket);
 }

@@ -77,7 +77,8 @@ static void confirm(struct resp_session *session, const char *what, const char *
     } else {
         resp_out_null(out);
     }
-    resp_out_integer(out, (long long)(session->channels + session->patterns));
+    size_t count = session->channels + session->patterns;
+    resp_out_integer(out, (long long)count);
 }
 
 /* ---- subscribing ---- */

@@ -152,8 +152,10 @@ bool resp_topics_remove(struct resp_session *session, bool pattern, const char *
 }
 
 void resp_topics_remove_all(struct resp_session *session) {
-    while (session->subscriptions != NULL) {
-        drop(session->subscriptions);
+    struct resp_subscription *next = NULL;
+    for (struct resp_subscription *at = session->subscriptions; at != NULL; at = next) {
+        next = at->next;
+        drop(at);
     }
 }
 

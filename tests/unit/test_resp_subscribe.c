@@ -227,7 +227,7 @@ static void all_together_have_a_bound_that_hits_those_who_are_behind(void **stat
     f->stand->door.settings.max_output_total = 100 << 10;
     subscribe(f, f->session, "instances", "instances");
     subscribe(f, slow, "instances", "instances");
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < 2000; i++) {
         stand_message(f->stand, NULL, "events:instances", "{\"event\":\"instance.started\"}");
         resp_session_sent(f->session, f->session->out.length - f->session->out.sent, 0);
     }
