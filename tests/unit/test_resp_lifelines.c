@@ -39,19 +39,21 @@ static void hang_up(struct resp_session **session) {
     resp_session_destroy(session);
 }
 
-#define SIGNAL(instance, incarnation)                                                              \
+#define SIGNAL(instance, incarnation, quiet)                                                       \
     "signal {\"signal\":\"lifeline\",\"instance\":\"" instance "\",\"incarnation\":\"" incarnation \
-    "\"}\n"
+    "\",\"quiet_ms\":" quiet "}\n"
 
 static void the_end_of_a_socket_is_told(void **state) {
     struct fixture *f = *state;
     ask(f, f->session, "START n1 k1");
     ask(f, f->session, "HEARTBEAT n2 k2");
+    f->stand->now += 300;
     ask(f, f->session, "HEARTBEAT n2 k2");
+    f->stand->now += 200;
     assert_int_equal(f->stand->door.counts.values[RESP_COUNT_LIFELINES], 2);
     hang_up(&f->session);
-    assert_non_null(strstr(f->stand->published, SIGNAL("n1", "k1")));
-    assert_non_null(strstr(f->stand->published, SIGNAL("n2", "k2")));
+    assert_non_null(strstr(f->stand->published, SIGNAL("n1", "k1", "500")));
+    assert_non_null(strstr(f->stand->published, SIGNAL("n2", "k2", "200")));
     assert_int_equal(f->stand->door.counts.values[RESP_COUNT_SIGNALS], 2);
 }
 
@@ -72,7 +74,7 @@ static void the_last_socket_counts(void **state) {
     hang_up(&f->session);
     assert_string_equal(f->stand->published, "");
     hang_up(&other);
-    assert_string_equal(f->stand->published, SIGNAL("n1", "k1"));
+    assert_string_equal(f->stand->published, SIGNAL("n1", "k1", "0"));
 }
 
 static void a_new_incarnation_takes_the_place_of_the_old(void **state) {
@@ -80,7 +82,7 @@ static void a_new_incarnation_takes_the_place_of_the_old(void **state) {
     ask(f, f->session, "START n1 k1");
     ask(f, f->session, "START n1 k2");
     hang_up(&f->session);
-    assert_string_equal(f->stand->published, SIGNAL("n1", "k2"));
+    assert_string_equal(f->stand->published, SIGNAL("n1", "k2", "0"));
 }
 
 static void stop_ends_it(void **state) {
