@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "integration/auth_http/service.h"
+#include "lib/memory.h"
 
 #define TOO_LATE "did not answer in time"
 #define HEADER_SECRET "header-secret-4711"
@@ -39,7 +40,7 @@ static void expect_no_session(const char *session) {
 
 static void test_answers(void **state) {
     (void)state;
-    mt_service_daemon(&service, ", authorization: '" HEADER_SECRET "'");
+    mt_service_daemon(&service, mt_service_usual(&service, ", authorization: '" HEADER_SECRET "'"));
     enter("allow-1");
     mt_expect(mt_service_last(&service),
               "{'path':'/authorize','connection':'#int','type':'application/json',"
@@ -65,7 +66,7 @@ static void test_answers(void **state) {
 /* An answer with a ttl is not asked for again, for as long as cache_max allows. */
 static void test_cached(void **state) {
     (void)state;
-    mt_service_daemon(&service, "");
+    mt_service_daemon(&service, mt_service_usual(&service, ""));
     for (int i = 0; i < 3; i++) {
         enter("cached-1");
         expect_denied(MUSTER_DENIED, "nocached-1", "not for you");
@@ -80,7 +81,7 @@ static void test_cached(void **state) {
 
 static void test_cache_has_a_cap(void **state) {
     (void)state;
-    mt_service_daemon(&service, ", cache_max: 0ms");
+    mt_service_daemon(&service, mt_service_usual(&service, ", cache_max: 0ms"));
     enter("cached-1");
     enter("cached-1");
     assert_int_equal(mt_service_asked(&service, "cached-1"), 2);
@@ -89,10 +90,10 @@ static void test_cache_has_a_cap(void **state) {
 /* What is not asked about is left to others, and the service hears nothing of it. */
 static void test_actions(void **state) {
     (void)state;
-    mt_service_daemon_with(&service, mt_service_text(&service,
-                                                     "url: 'http://127.0.0.1:%d/a', actions: "
-                                                     "['session.*', connection.resume]",
-                                                     service.port));
+    mt_service_daemon(&service, mt_service_text(&service,
+                                                "url: 'http://127.0.0.1:%d/a', actions: "
+                                                "['session.*', connection.resume]",
+                                                service.port));
     mt_ask(service.stand, service.client, "STATUS", NULL);
     assert_int_equal(mt_service_asked(&service, NULL), 0);
     enter("allow-1"); /* and session.lead */
@@ -100,13 +101,37 @@ static void test_actions(void **state) {
     mt_turned_down(service.stand, service.client, MUSTER_DENIED, "MEMBERS", "no-1");
 }
 
+/* A daemon that asks about credentials, too. */
+static void authenticating(const char *more) {
+    mt_service_daemon(
+        &service,
+        mt_service_usual(
+            &service, mt_service_text(&service, ", authenticate_url: 'http://127.0.0.1:%d/who'%s",
+                                      service.port, more)));
+}
+
+static void print_place(void *context, const char *map, const char *around, size_t length) {
+    (void)context;
+    print_error("%s: %.*s\n", map, (int)length, around);
+}
+
+/* Neither in what libcurl has freed, nor anywhere else in the daemon. */
+static void expect_forgotten(const char *secret) {
+    pid_t pid = mt_process_pid(service.daemon);
+    if (!mt_memory_is_plain())
+        return;
+    /* The search finds what is there. */
+    assert_true(mt_memory_count(pid, MT_NAMESPACE, sizeof MT_NAMESPACE, NULL, NULL) > 0);
+    size_t count = mt_memory_count(pid, secret, strlen(secret), print_place, NULL);
+    if (count > 0)
+        mt_fail(service.stand->world, "'%s' is %zu times in the daemon's memory", secret, count);
+}
+
 /* Who calls, and who the end user is. */
 static void test_authenticates(void **state) {
     struct mt_stand *stand = service.stand;
     (void)state;
-    mt_service_daemon(
-        &service,
-        mt_service_text(&service, ", authenticate_url: 'http://127.0.0.1:%d/who'", service.port));
+    authenticating("");
     struct mt_client *backend = stand->door->open(stand, "node-1", TOKEN);
     mt_ask(stand, backend, "ENTER", "allow-1", "c1", "node-1", "k1",
            "{\"credential\":\"" CREDENTIAL "\"}");
@@ -132,6 +157,8 @@ static void test_authenticates(void **state) {
     mt_turned_down(stand, other, MUSTER_UNAUTHENTICATED, "ENTER", "allow-1", "c3", "node-1", "k1",
                    "{\"credential\":\"bad-" CREDENTIAL "\"}");
     stand->door->close(&other);
+    expect_forgotten(CREDENTIAL);
+    expect_forgotten(TOKEN);
     mt_stand_stop(stand, service.daemon);
     mt_service_never_logged(&service, CREDENTIAL);
     mt_service_never_logged(&service, TOKEN);
@@ -141,10 +168,7 @@ static void test_authenticates(void **state) {
 static void test_fails_at_authentication(void **state) {
     struct mt_stand *stand = service.stand;
     (void)state;
-    mt_service_daemon(&service,
-                      mt_service_text(&service,
-                                      ", timeout: 1s, authenticate_url: 'http://127.0.0.1:%d/who'",
-                                      service.port));
+    authenticating(", timeout: 1s");
     struct mt_client *client = stand->door->open(stand, "node-1", "hang-" TOKEN);
     assert_non_null(strstr(mt_turned_down(stand, client, MUSTER_DENIED, "STATUS", NULL), TOO_LATE));
     stand->door->close(&client);
@@ -158,7 +182,7 @@ static void test_no_proxy(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         setenv(names[i], "http://127.0.0.1:1", 1);
-    mt_service_daemon(&service, "");
+    mt_service_daemon(&service, mt_service_usual(&service, ""));
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unsetenv(names[i]);
     enter("allow-1");
@@ -215,7 +239,8 @@ static void test_configuration(void **state) {
 
 static int set_up(void **state) {
     (void)state;
-    mt_service_create(&service, NULL);
+    mt_service_create(&service);
+    mt_service_start(&service, NULL);
     return 0;
 }
 

@@ -54,7 +54,9 @@ static void test_no_answers(void **state) {
     };
     enum { CASES = sizeof cases / sizeof cases[0] };
     (void)state;
-    mt_service_daemon(&service, ", max_response: 4KiB, breaker_failures: 1000, timeout: 1m");
+    mt_service_daemon(
+        &service,
+        mt_service_usual(&service, ", max_response: 4KiB, breaker_failures: 1000, timeout: 1m"));
     for (size_t i = 0; i < CASES; i++) {
         expect_denied(MUSTER_DENIED, cases[i].session, cases[i].reason);
         expect_no_session(cases[i].session);
@@ -76,7 +78,8 @@ static void test_silence(void **state) {
     static const char *const sessions[] = {"hang-1", "stall-1"};
     struct mt_stand *stand = service.stand;
     (void)state;
-    mt_service_daemon(&service, ", timeout: 2s, breaker_failures: 1000");
+    mt_service_daemon(&service,
+                      mt_service_usual(&service, ", timeout: 2s, breaker_failures: 1000"));
     struct mt_client *other = stand->door->open(stand, "node-2", NULL);
     mt_ask(stand, other, "START", "node-2", "k2");
     for (size_t i = 0; i < 2; i++) {
@@ -116,7 +119,8 @@ static long long resident_kib(const struct mt_process *process) {
 static void test_floods(void **state) {
     static const char *const sessions[] = {"flood-1", "announced-1", "heads-1"};
     (void)state;
-    mt_service_daemon(&service, ", breaker_failures: 1000, timeout: 1m");
+    mt_service_daemon(&service,
+                      mt_service_usual(&service, ", breaker_failures: 1000, timeout: 1m"));
     enter("allow-1");
     long long before = resident_kib(service.daemon);
     for (size_t i = 0; i < 3; i++)
@@ -136,8 +140,9 @@ static void test_bounds(void **state) {
     unsigned late = 0;
     unsigned busy = 0;
     (void)state;
-    mt_service_daemon(&service, ", max_concurrent: 2, max_queued: 3, timeout: 3s, "
-                                "breaker_failures: 1000");
+    mt_service_daemon(&service,
+                      mt_service_usual(&service, ", max_concurrent: 2, max_queued: 3, timeout: 3s, "
+                                                 "breaker_failures: 1000"));
     for (int i = 0; i < MANY; i++)
         mt_post(stand, service.client, "ENTER",
                 (const char *const[]){mt_service_text(&service, "hang-%d", i), "c1", "node-1", "k1",
@@ -168,7 +173,7 @@ static void test_queue(void **state) {
     enum { MANY = 200 };
     struct mt_stand *stand = service.stand;
     (void)state;
-    mt_service_daemon(&service, ", max_concurrent: 2, timeout: 1m");
+    mt_service_daemon(&service, mt_service_usual(&service, ", max_concurrent: 2, timeout: 1m"));
     for (int i = 0; i < MANY; i++)
         mt_post(stand, service.client, "ENTER",
                 (const char *const[]){mt_service_text(&service, "no-%d", i), "c1", "node-1", "k1",
@@ -188,7 +193,7 @@ static void test_queue(void **state) {
 static void test_ends_meanwhile(void **state) {
     struct mt_stand *stand = service.stand;
     (void)state;
-    mt_service_daemon(&service, ", max_concurrent: 2, timeout: 5m");
+    mt_service_daemon(&service, mt_service_usual(&service, ", max_concurrent: 2, timeout: 5m"));
     for (int i = 0; i < 5; i++)
         mt_post(stand, service.client, "ENTER",
                 (const char *const[]){mt_service_text(&service, "hang-%d", i), "c1", "node-1", "k1",
@@ -199,7 +204,8 @@ static void test_ends_meanwhile(void **state) {
 
 static int set_up(void **state) {
     (void)state;
-    mt_service_create(&service, NULL);
+    mt_service_create(&service);
+    mt_service_start(&service, NULL);
     return 0;
 }
 

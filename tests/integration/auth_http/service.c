@@ -22,14 +22,15 @@ const char *mt_service_text(struct mt_service *service, const char *format, ...)
 
 /* ---- the service ---- */
 
-/* A port that was ours may be somebody else's for a moment: then it ends, and is started again. */
-static bool start(struct mt_service *service, const char *name) {
+/* A port that was ours may be somebody else's for a moment: then it ends. */
+static bool start(struct mt_service *service) {
     const char *argv[8] = {"/usr/bin/python3", SCRIPT,
                            mt_service_text(service, "%d", service->port)};
     struct mt_world *world = service->stand->world;
     for (size_t i = 0; service->tls != NULL && service->tls[i] != NULL; i++)
         argv[3 + i] = service->tls[i];
-    service->process = mt_process_start(world, name, argv);
+    service->process =
+        mt_process_start(world, mt_service_text(service, "service%u", ++service->times), argv);
     char *line = NULL;
     MT_WAIT(world,
             (line = mt_process_next_line(service->process, MT_STDOUT)) != NULL ||
@@ -42,11 +43,13 @@ static bool start(struct mt_service *service, const char *name) {
     return true;
 }
 
-void mt_service_create(struct mt_service *service, const char *const *tls) {
-    *service = (struct mt_service){.tls = tls};
-    service->stand = mt_stand_create(&mt_door_pubsub, NULL);
-    if (tls == NULL)
-        assert_true(start(service, "service"));
+void mt_service_start(struct mt_service *service, const char *const *tls) {
+    service->tls = tls;
+    MT_WAIT(service->stand->world, start(service), "the service on its port");
+}
+
+void mt_service_create(struct mt_service *service) {
+    *service = (struct mt_service){.stand = mt_stand_create(&mt_door_pubsub, NULL)};
 }
 
 void mt_service_destroy(struct mt_service *service) {
@@ -60,9 +63,7 @@ void mt_service_kill(struct mt_service *service) {
 }
 
 void mt_service_restart(struct mt_service *service) {
-    static unsigned times;
-    MT_WAIT(service->stand->world, start(service, mt_service_text(service, "service%u", ++times)),
-            "the service on its port");
+    mt_service_start(service, service->tls);
 }
 
 static char *said(struct mt_service *service) {
@@ -100,31 +101,54 @@ const json_t *mt_service_last(struct mt_service *service) {
 
 /* ---- the daemon ---- */
 
-void mt_service_daemon_with(struct mt_service *service, const char *config) {
+static const char *config_file(struct mt_service *service) {
+    return mt_world_path(service->stand->world, "musterd.yaml");
+}
+
+void mt_service_configure(struct mt_service *service, const char *config) {
+    struct mt_world *world = service->stand->world;
+    FILE *file = fopen(config_file(service), "we");
+    assert_non_null(file);
+    fprintf(file,
+            "namespace: " MT_NAMESPACE "\n"
+            "state_dir: %s\n"
+            "redis: {mode: external, url: \"%s\"}\n"
+            "coordinator: {id: d1}\n"
+            "detector: {suspect_after: 1h, dead_after: 2h}\n"
+            "log: {level: debug, format: json}\n"
+            "authorization: {default: allow, chain: [auth_http]}\n"
+            /* A machine may stand still for longer than a question may take. */
+            "limits: {request_timeout: 1m}\n"
+            "plugins:\n"
+            "  path: " MUSTER_BUILD_DIR "/plugins\n"
+            "  load: [{name: transport_pubsub}, {name: auth_http, config: {%s}}]\n",
+            mt_world_path(world, "state"), mt_server_url(service->stand->server), config);
+    assert_int_equal(fclose(file), 0);
+}
+
+const char *mt_service_usual(struct mt_service *service, const char *more) {
+    return mt_service_text(service,
+                           "url: 'http://127.0.0.1:%d/authorize', actions: [session.enter]%s",
+                           service->port, more);
+}
+
+void mt_service_daemon(struct mt_service *service, const char *config) {
     struct mt_stand *stand = service->stand;
-    const char **set = calloc(5, sizeof *set);
-    assert_non_null(set);
-    set[0] =
-        mt_service_text(service,
-                        "plugins.load=[{name: '" MUSTER_BUILD_DIR "/plugins/transport_pubsub.so'}, "
-                        "{name: '" MUSTER_BUILD_DIR "/plugins/auth_http.so', config: {%s}}]",
-                        config);
-    set[1] = "authorization.chain=[auth_http]";
-    /* A machine may stand still for longer than a question may take. */
-    set[2] = "limits.request_timeout=1m";
-    stand->set = set;
-    service->daemon = mt_stand_lead(stand, "daemon", false);
-    stand->set = NULL;
-    free(set);
+    mt_service_configure(service, config);
+    service->daemon = mt_process_start(
+        stand->world, "daemon",
+        (const char *const[]){MUSTER_BUILD_DIR "/musterd", "--config", config_file(service), NULL});
+    mt_daemon_await(service->daemon, "lease.acquired");
+    free(mt_process_wait_line(service->daemon, MT_STDERR, "\"event\":\"data."));
     service->client = stand->door->open(stand, "node-1", NULL);
     mt_ask(stand, service->client, "START", "node-1", "k1");
 }
 
-void mt_service_daemon(struct mt_service *service, const char *config) {
-    mt_service_daemon_with(service, mt_service_text(service,
-                                                    "url: 'http://127.0.0.1:%d/authorize', "
-                                                    "actions: [session.enter]%s",
-                                                    service->port, config));
+void mt_service_reload(struct mt_service *service, const char *config, const char *event) {
+    mt_service_configure(service, config);
+    mt_process_signal(service->daemon, SIGHUP);
+    mt_daemon_await(service->daemon, event);
+    mt_daemon_await(service->daemon, "config.reloaded");
 }
 
 long long mt_service_total(struct mt_service *service, const char *name) {

@@ -12,21 +12,29 @@ struct mt_service {
     struct mt_process *daemon;
     struct mt_client *client; /* instance node-1, anonymous */
     int port;
-    const char *const *tls; /* further arguments of service.py, ended by NULL; or NULL */
+    const char *const *tls;
+    unsigned times; /* it was started */
 };
 
-/* A Redis and the service; no daemon yet. */
-void mt_service_create(struct mt_service *service, const char *const *tls);
+/* A Redis; no service and no daemon yet. */
+void mt_service_create(struct mt_service *service);
 void mt_service_destroy(struct mt_service *service);
+/* `tls`: further arguments of service.py, ended by NULL; or NULL. Not copied. */
+void mt_service_start(struct mt_service *service, const char *const *tls);
 /* SIGKILL; and again on the same port. */
 void mt_service_kill(struct mt_service *service);
 void mt_service_restart(struct mt_service *service);
 
-/* The daemon asks `http://127.0.0.1:<port>/authorize` about session.enter; `config` are further
- * keys as YAML, such as ", timeout: 1s", and may be empty. Whatever nobody decides is allowed. */
+/* Starts a daemon; `config` are the keys of auth_http as YAML: "url: 'http://...', timeout: 1s".
+ * Whatever nobody decides is allowed. The client's instance is started. */
 void mt_service_daemon(struct mt_service *service, const char *config);
-/* The same with the whole mapping. */
-void mt_service_daemon_with(struct mt_service *service, const char *config);
+/* Keys with which it asks this service, on the path /authorize, about session.enter; and `more`,
+ * such as ", timeout: 1s", which may be empty. */
+const char *mt_service_usual(struct mt_service *service, const char *more);
+/* A new configuration, SIGHUP, and the line of the log that says what came of it. */
+void mt_service_reload(struct mt_service *service, const char *config, const char *event);
+/* Writes the configuration only. */
+void mt_service_configure(struct mt_service *service, const char *config);
 /* The text, as long as the stand. */
 const char *mt_service_text(struct mt_service *service, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """An authorization service for the tests of auth_http. It does what the name of the session in the
-question asks for (see BEHAVIOURS), and says on stdout, one JSON object a line: its port, then every
+question asks for (see BEHAVIOURS). On stdout it says, one JSON object a line: its port, then every
 question with the number of its connection.
 
   service.py PORT [CERT KEY [CLIENT_CA]]      PORT 0: any
@@ -104,6 +104,10 @@ class Handler(BaseHTTPRequestHandler):
     def allow(self):
         self.answer({"decision": "allow"})
 
+    def slow(self):
+        time.sleep(1)
+        self.allow()
+
     def hang(self):
         time.sleep(600)
 
@@ -196,6 +200,7 @@ BEHAVIOURS = {
     "limited": fixed({"decision": "deny", "reason": "slowly", "code": "RATE_LIMITED"}),
     "unknown": fixed({"decision": "deny", "code": "UNAUTHENTICATED", "reason": "who?"}),
     "defer": fixed({"decision": "defer"}),
+    "slow": Handler.slow,
     "hang": Handler.hang,
     "stall": Handler.stall,
     "reset": Handler.reset,
