@@ -22,6 +22,14 @@ static const struct mb_scenario scenarios[] = {
      "SIGTERM <= 100 ms, kill -9 <= 3.5 s", mb_scenario_takeover},
     {"detection", "an instance falls silent until it is suspect",
      "kill -9 <= 500 ms, silence <= 3.5 s", mb_scenario_detection},
+    {"resp", "ENTER, ISMEMBER and lists through the RESP door and straight at Redis, 64 in flight",
+     "ENTER >= 0.90 x, lists >= 0.8 x; CPU of the daemon <= 1.5 x Redis's", mb_scenario_resp},
+    {"clients", "256 clients that wait for each answer, at the RESP door and straight at Redis",
+     "Redis CPU <= 0.6 x", mb_scenario_clients},
+    {"fanout", "10,000 sockets at the RESP door: idle, and with events while one does not read",
+     "<= 4 KiB a socket, p99 <= 50 ms", mb_scenario_fanout},
+    {"lifeline", "kill -9 of an instance at the RESP door until its sessions have new leaders",
+     "p50 <= 10 ms, p99 <= 50 ms, 10,000 led <= 500 ms", mb_scenario_lifeline},
     {"rebuild", "FLUSHALL until all connections are back", "a figure", mb_scenario_rebuild},
 };
 
