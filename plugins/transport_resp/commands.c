@@ -12,14 +12,13 @@
 /* Commands of the connection; the operations of muster come from the host's table. */
 const struct resp_command resp_commands[] = {
     {"ACL", 1, 1, 0, resp_acl, "WHOAMI", "Who the daemon takes you for"},
-    {"AUTH", 1, 2, RESP_ALONE | RESP_SECRET | RESP_RATED, resp_auth, "[user] token",
-     "Say who you are"},
+    {"AUTH", 1, 2, RESP_ALONE | RESP_RATED, resp_auth, "[user] token", "Say who you are"},
     {"CLIENT", 1, MANY, 0, resp_client,
      "ID|INFO|LIST|GETNAME|SETNAME|SETINFO|NO-EVICT|NO-TOUCH|...", "About this connection"},
     {"COMMAND", 0, MANY, 0, resp_command, "[COUNT|DOCS|INFO|LIST]", "About commands, for programs"},
     {"CONFIG", 1, MANY, 0, resp_config, "GET name...", "Answers that there is no such setting"},
     {"ECHO", 1, 1, 0, resp_echo, "message", "Says it back"},
-    {"HELLO", 0, 6, RESP_ALONE | RESP_SECRET, resp_hello, "[2|3 [AUTH user token] [SETNAME name]]",
+    {"HELLO", 0, 6, RESP_ALONE, resp_hello, "[2|3 [AUTH user token] [SETNAME name]]",
      "Protocol, identity and name at once"},
     {"HELP", 0, 1, 0, resp_help, "[command]", "All commands"},
     {"INFO", 0, MANY, 0, resp_info, "[section...]", "About this daemon"},
@@ -134,8 +133,5 @@ bool resp_dispatch(struct resp_session *session) {
         return false;
     }
     run(session, command, arguments + 1, count);
-    if ((command->flags & RESP_SECRET) != 0) {
-        resp_parser_wipe(&session->parser);
-    }
     return true;
 }

@@ -209,6 +209,7 @@ static bool parse(struct resp_session *session) {
     default:
         resp_count_add(&session->door->counts, RESP_COUNT_BROKEN, 1);
         resp_session_break(session, "BAD_REQUEST", session->parser.error);
+        resp_parser_wipe(&session->parser);
         return false;
     }
 }
@@ -219,16 +220,14 @@ void resp_session_run(struct resp_session *session) {
             if (session->left == 0) {
                 break;
             }
-            char *begin = session->bytes;
             if (!parse(session)) {
                 continue;
             }
-            const struct resp_command *command = resp_command_find(&session->parser.arguments[0]);
-            if (command != NULL && (command->flags & RESP_SECRET) != 0) {
-                explicit_bzero(begin, (size_t)(session->bytes - begin));
-            }
         }
         session->held = !resp_dispatch(session);
+        if (!session->held) {
+            resp_parser_wipe(&session->parser); /* a token, a credential, a resume secret? */
+        }
     }
     if (session->left == 0 && session->kept != NULL) {
         forget_bytes(session);
@@ -241,10 +240,7 @@ void resp_session_run(struct resp_session *session) {
     resp_session_wake(session);
 }
 
-void resp_session_feed(struct resp_session *session, char *data, size_t length) {
-    if (session->ending != RESP_OPEN || length == 0) {
-        return;
-    }
+static void take_in(struct resp_session *session, char *data, size_t length) {
     if (session->left > 0) {
         char *kept = resp_need(malloc(session->left + length));
         size_t size = session->left + length;
@@ -253,7 +249,6 @@ void resp_session_feed(struct resp_session *session, char *data, size_t length) 
         forget_bytes(session);
         session->kept = session->bytes = kept;
         session->left = session->kept_size = size;
-        explicit_bzero(data, length);
         resp_session_run(session);
         return;
     }
@@ -265,9 +260,14 @@ void resp_session_feed(struct resp_session *session, char *data, size_t length) 
         session->kept_size = session->left;
         session->bytes = session->kept;
     }
-    if (session->left > 0 || session->partial) {
-        explicit_bzero(data, length); /* a credential, perhaps, or the beginning of one */
+}
+
+/* Any request may hold a secret, also one that was not understood. */
+void resp_session_feed(struct resp_session *session, char *data, size_t length) {
+    if (session->ending == RESP_OPEN && length > 0) {
+        take_in(session, data, length);
     }
+    explicit_bzero(data, length);
 }
 
 void resp_session_certify(struct resp_session *session, const char *subject) {

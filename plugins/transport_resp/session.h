@@ -114,8 +114,8 @@ void resp_session_destroy(struct resp_session **session);
 void resp_session_certify(struct resp_session *session, const char *subject);
 
 /* Takes all of it. What cannot be looked at now is kept: the owner stops reading while
- * resp_session_reads() is false, so that this is no more than one read. Overwrites `data` where
- * credentials may lie. */
+ * resp_session_reads() is false, so that this is no more than one read. Overwrites `data`: any
+ * request may hold a secret. */
 void resp_session_feed(struct resp_session *session, char *data, size_t length);
 /* Looks at what was kept: at most RESP_TURN requests. */
 void resp_session_run(struct resp_session *session);
@@ -181,8 +181,7 @@ void resp_identified(struct resp_session *session, enum resp_identity_stage stag
 enum resp_command_flags {
     RESP_ALONE = 1,      /* waits until all before it is answered */
     RESP_RESTRICTED = 2, /* allowed in RESP2's subscribe mode */
-    RESP_SECRET = 4,     /* its bytes are wiped */
-    RESP_RATED = 8,      /* counts for `rate` */
+    RESP_RATED = 4,      /* counts for `rate` */
 };
 
 struct resp_command {

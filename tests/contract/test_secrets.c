@@ -2,41 +2,36 @@
  * debug), not in Redis, not in what it is told or publishes, not in the memory of the daemon once
  * their requests are over.
  *
- * Every secret holds a mark, random for this run, behind what the rules (rules/rules.c) go by. The
- * mark stands at the end: what frees memory may overwrite the first bytes of a secret. */
+ * Every secret ends with a mark, random for this run, behind what the rules (rules/rules.c) go by.
+ */
 #include "lib/test.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "contract/doors/pubsub.h"
-#include "lib/dump.h"
-#include "lib/memory.h"
+#include "contract/witness.h"
 #include "lib/wait.h"
 
-enum { PENDING = 12, FLOOD = 200, UNRELATED = 40, LARGE = 300 << 10, PROFILE = 4000, MARK = 16 };
+enum {
+    PENDING = 12,
+    FLOOD = 200,
+    UNRELATED = 40,
+    LARGE = 300 << 10,
+    PROFILE = 4000,
+    MARK = MT_WITNESS_TAIL
+};
 
 #define INBOX ",\"reply_to\":\"" MT_NS "inbox:a\""
 
 struct marks {
     struct mt_stand *stand;
     struct mt_client *client; /* whose token is no secret */
-    struct mt_redis *ear;     /* hears what is published */
-    struct mt_redis *monitor; /* what Redis is told */
-    char secret[MARK + 1];    /* of tokens and credentials */
-    char resume[MARK + 1];    /* of resume secrets, which Redis is told */
-    size_t found;
+    const char *secret;       /* of tokens and credentials */
+    const char *resume;       /* of resume secrets */
 };
-
-static void make_mark(char mark[MARK + 1]) {
-    unsigned char bytes[MARK / 2];
-    assert_int_equal(getrandom(bytes, sizeof bytes, 0), sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(mark + 2 * i, 3, "%02x", bytes[i]);
-}
 
 /* `format` with the mark for its %s; lives as long as the stand. */
 static const char *with_mark(struct marks *marks, const char *format, const char *mark)
@@ -216,92 +211,16 @@ static void fill_buffers(struct marks *marks, struct mt_process *daemon) {
     stand->door->close(&client);
 }
 
-/* ---- where they must not be ---- */
-
-static void expect_without(struct marks *marks, const char *text, const char *where) {
-    if (strstr(text, marks->secret) != NULL || strstr(text, marks->resume) != NULL)
-        mt_fail(marks->stand->world, "a secret stands in %s: %s", where, text);
-}
-
-/* Redis is told a request by its requester, and a resume secret by the daemon. */
-static void look_at_monitor(struct marks *marks) {
-    redisContext *context = mt_redis_context(marks->monitor);
-    bool resumed = false;
-    mt_command(marks->stand->redis, "ECHO end-of-%s", marks->secret);
-    for (bool end = false; !end;) {
-        redisReply *reply = NULL;
-        assert_int_equal(redisGetReply(context, (void **)&reply), REDIS_OK);
-        const char *line = reply->str;
-        bool asks = strstr(line, "\"PUBLISH\" \"" MT_NS "request\"") != NULL;
-        bool secrets = strstr(line, marks->secret) != NULL;
-        bool call = strstr(line, "\"FCALL\"") != NULL;
-        end = secrets && strstr(line, "\"ECHO\"") != NULL;
-        resumed = resumed || (call && strstr(line, marks->resume) != NULL);
-        if (!asks && !end && (secrets || (!call && strstr(line, marks->resume) != NULL)))
-            mt_fail(marks->stand->world, "Redis was told a secret: %s", line);
-        freeReplyObject(reply);
-    }
-    assert_true(resumed); /* or this would look at nothing */
-}
-
-static void look_at_messages(struct marks *marks) {
-    redisContext *context = mt_redis_context(marks->ear);
-    size_t heard = 0;
-    mt_command(marks->stand->redis, "PUBLISH end end");
-    for (bool end = false; !end; heard++) {
-        redisReply *reply = NULL;
-        assert_int_equal(redisGetReply(context, (void **)&reply), REDIS_OK);
-        assert_int_equal(reply->elements, 4);
-        end = strcmp(reply->element[2]->str, "end") == 0;
-        if (strcmp(reply->element[2]->str, MT_NS "request") != 0)
-            expect_without(marks, reply->element[3]->str, reply->element[2]->str);
-        freeReplyObject(reply);
-    }
-    assert_true(heard > FLOOD);
-}
-
-static void found(void *context, const char *map, const char *around, size_t length) {
-    struct marks *marks = context;
-    char shown[200];
-    size_t used = 0;
-    for (size_t i = 0; i < length && used < sizeof shown - 1; i++)
-        shown[used++] = around[i] >= 0x20 && around[i] < 0x7f ? around[i] : '.';
-    shown[used] = '\0';
-    if (marks->found++ < 40)
-        print_error("%s: %s\n", map, shown);
-}
-
-static void look_at_memory(struct marks *marks, const struct mt_process *daemon) {
-    pid_t pid = mt_process_pid(daemon);
-    if (!mt_memory_is_plain())
-        return;
-    /* The search finds what is there: the names of sessions are no secret. */
-    assert_true(mt_memory_count(pid, MT_NAMESPACE, sizeof MT_NAMESPACE, NULL, NULL) > 0);
-    size_t secrets = mt_memory_count(pid, marks->secret, MARK, found, marks);
-    size_t resumes = mt_memory_count(pid, marks->resume, MARK, found, marks);
-    if (secrets > 0 || resumes > 0)
-        mt_fail(
-            marks->stand->world,
-            "in the daemon's memory: %zu times a token or credential, %zu times a resume secret",
-            secrets, resumes);
-}
-
-static struct mt_redis *listen_with(struct mt_stand *stand, const char *command) {
-    struct mt_redis *redis = mt_redis_again(stand->redis);
-    redisSetTimeout(mt_redis_context(redis), (struct timeval){.tv_sec = 60 * (long)mt_slowness()});
-    mt_command(redis, command);
-    return redis;
-}
-
 static void test_nowhere(void **state) {
     struct mt_stand *stand = *state;
-    struct marks marks = {.stand = stand};
-    make_mark(marks.secret);
-    make_mark(marks.resume);
     struct mt_process *daemon = mt_stand_lead(stand, "daemon", true);
-    marks.client = stand->door->open(stand, "a", "instance:a");
-    marks.ear = listen_with(stand, "PSUBSCRIBE *");
-    marks.monitor = listen_with(stand, "MONITOR");
+    struct mt_witness *witness = mt_witness_create(stand);
+    struct marks marks = {.stand = stand,
+                          .client = stand->door->open(stand, "a", "instance:a"),
+                          .secret = mt_witness_mark(witness),
+                          .resume = mt_witness_mark(witness)};
+    mt_witness_keep(witness, marks.secret, false);
+    mt_witness_keep(witness, marks.resume, true);
     mt_ask(stand, marks.client, "START", "a", "x1");
 
     use_tokens(&marks);
@@ -315,22 +234,10 @@ static void test_nowhere(void **state) {
         mt_ask(stand, other, "MEMBERS", "r1");
     stand->door->close(&other);
 
-    look_at_memory(&marks, daemon);
-    look_at_monitor(&marks);
-    look_at_messages(&marks);
-    char *log = mt_process_output(daemon, MT_STDERR);
-    assert_non_null(strstr(log, "\"event\":\"auth.denied\""));
-    assert_non_null(strstr(log, "\"event\":\"auth.allowed\""));
-    expect_without(&marks, log, "the log");
-    free(log);
-    char *dump = mt_dump(stand->redis);
-    expect_without(&marks, dump, "Redis");
-    free(dump);
-
+    mt_witness_judge(witness, daemon);
     mt_stand_stop(stand, daemon);
     stand->door->close(&marks.client);
-    mt_redis_close(&marks.ear);
-    mt_redis_close(&marks.monitor);
+    mt_witness_destroy(&witness);
 }
 
 static const char *config(struct mt_stand *stand, const char *daemon) {
