@@ -110,23 +110,6 @@ static void authenticating(const char *more) {
                                       service.port, more)));
 }
 
-static void print_place(void *context, const char *map, const char *around, size_t length) {
-    (void)context;
-    print_error("%s: %.*s\n", map, (int)length, around);
-}
-
-/* Neither in what libcurl has freed, nor anywhere else in the daemon. */
-static void expect_forgotten(const char *secret) {
-    pid_t pid = mt_process_pid(service.daemon);
-    if (!mt_memory_is_plain())
-        return;
-    /* The search finds what is there. */
-    assert_true(mt_memory_count(pid, MT_NAMESPACE, sizeof MT_NAMESPACE, NULL, NULL) > 0);
-    size_t count = mt_memory_count(pid, secret, strlen(secret), print_place, NULL);
-    if (count > 0)
-        mt_fail(service.stand->world, "'%s' is %zu times in the daemon's memory", secret, count);
-}
-
 /* Who calls, and who the end user is. */
 static void test_authenticates(void **state) {
     struct mt_stand *stand = service.stand;
@@ -157,11 +140,57 @@ static void test_authenticates(void **state) {
     mt_turned_down(stand, other, MUSTER_UNAUTHENTICATED, "ENTER", "allow-1", "c3", "node-1", "k1",
                    "{\"credential\":\"bad-" CREDENTIAL "\"}");
     stand->door->close(&other);
-    expect_forgotten(CREDENTIAL);
-    expect_forgotten(TOKEN);
     mt_stand_stop(stand, service.daemon);
     mt_service_never_logged(&service, CREDENTIAL);
     mt_service_never_logged(&service, TOKEN);
+}
+
+static void print_place(void *context, const char *map, const char *around, size_t length) {
+    (void)context;
+    print_error("%s: %.*s\n", map, (int)length, around);
+}
+
+/* Neither in what libcurl has freed, nor anywhere else in the daemon. */
+static void expect_forgotten(const char *secret) {
+    pid_t pid = mt_process_pid(service.daemon);
+    if (!mt_memory_is_plain())
+        return;
+    /* The search finds what is there. */
+    assert_true(mt_memory_count(pid, MT_NAMESPACE, sizeof MT_NAMESPACE, NULL, NULL) > 0);
+    size_t count = mt_memory_count(pid, secret, strlen(secret), print_place, NULL);
+    if (count > 0)
+        mt_fail(service.stand->world, "'%s' is %zu times in the daemon's memory", secret, count);
+}
+
+/* Made of the mark from beginning to end, so that no piece of a copy goes unseen. */
+static const char *filled(const char *mark, size_t length) {
+    char *text = malloc(length + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < length; i++)
+        text[i] = mark[i % strlen(mark)];
+    text[length] = '\0';
+    return mt_keep_text(service.stand, text);
+}
+
+/* Of any size: small ones, what does not fit into one write, what is mapped on its own. */
+static void test_forgets(void **state) {
+    static const size_t sizes[] = {60, 500, 2000, 8000, 30000, 150000};
+    struct mt_stand *stand = service.stand;
+    (void)state;
+    authenticating("");
+    stand->door->close(&service.client); /* it would hear the answers to others, too */
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const char *options =
+            mt_service_text(&service, "{\"credential\":\"%s\"}", filled(CREDENTIAL, sizes[i]));
+        const char *token = filled(TOKEN, sizes[i] < 8000 ? sizes[i] : 8000);
+        struct mt_client *backend = stand->door->open(stand, "node-1", token);
+        mt_ask(stand, backend, "REGISTER", mt_service_text(&service, "c%zu", i), "node-1", "k1",
+               options);
+        stand->door->close(&backend);
+    }
+    expect_forgotten(CREDENTIAL);
+    expect_forgotten(TOKEN);
+    mt_stand_stop(stand, service.daemon);
 }
 
 /* A service that fails does not make a token a bad one. */
@@ -253,9 +282,15 @@ static int tear_down(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_answers),  TEST(test_cached),        TEST(test_cache_has_a_cap),
-        TEST(test_actions),  TEST(test_authenticates), TEST(test_fails_at_authentication),
-        TEST(test_no_proxy), TEST(test_configuration),
+        TEST(test_answers),
+        TEST(test_cached),
+        TEST(test_cache_has_a_cap),
+        TEST(test_actions),
+        TEST(test_authenticates),
+        TEST(test_forgets),
+        TEST(test_fails_at_authentication),
+        TEST(test_no_proxy),
+        TEST(test_configuration),
     };
     return cmocka_run_group_tests_name("auth_http", tests, NULL, NULL);
 }

@@ -118,7 +118,7 @@ void mt_service_configure(struct mt_service *service, const char *config) {
             "log: {level: debug, format: json}\n"
             "authorization: {default: allow, chain: [auth_http]}\n"
             /* A machine may stand still for longer than a question may take. */
-            "limits: {request_timeout: 1m}\n"
+            "limits: {request_timeout: 1m, argument: 256KiB}\n"
             "plugins:\n"
             "  path: " MUSTER_BUILD_DIR "/plugins\n"
             "  load: [{name: transport_pubsub}, {name: auth_http, config: {%s}}]\n",
