@@ -51,14 +51,6 @@ static bool put_text(json_t *object, const char *name, const struct muster_text 
            json_object_set_new(object, name, json_stringn(text->data, text->length)) == 0;
 }
 
-/* jansson has no way to do it, but the text is the object's own. */
-static void wipe_member(const json_t *object, const char *name) {
-    json_t *text = json_object_get(object, name);
-    if (json_is_string(text)) {
-        explicit_bzero((char *)(uintptr_t)json_string_value(text), json_string_length(text));
-    }
-}
-
 static bool put_principal(json_t *root, const struct muster_principal *principal) {
     json_t *object = json_object();
     json_t *roles = json_array();
@@ -83,7 +75,7 @@ static bool put_resource(json_t *root, const struct muster_resource *resource) {
     return json_object_set_new(root, "resource", object) == 0 && done;
 }
 
-/* Into memory of exactly its size: what grew on the way would leave copies behind. */
+/* Into memory of exactly its size. */
 static bool dump(const json_t *root, struct http_body *body) {
     size_t length = json_dumpb(root, NULL, 0, JSON_COMPACT);
     body->data = length > 0 ? malloc(length) : NULL;
@@ -118,7 +110,6 @@ bool http_body_authenticate(struct http_body *body, const struct muster_credenti
         put(root, "certificate", credentials->certificate) &&
         put(root, "peer", credentials->peer) && put(root, "transport", credentials->transport) &&
         put(root, "requested_user", credentials->requested_user) && dump(root, body);
-    wipe_member(root, secret);
     json_decref(root);
     if (!done) {
         http_body_wipe(body);

@@ -1,7 +1,7 @@
 /* body.h - a question as JSON. Pure.
  *
- * The body may hold a credential: whoever gets one gives it back to http_body_wipe(). What is made
- * on the way is wiped here.
+ * The body may hold a credential: whoever gets one gives it back to http_body_wipe(). What jansson
+ * and libcurl copy on the way is overwritten when they free it, as all that musterd frees.
  */
 #ifndef HTTP_BODY_H
 #define HTTP_BODY_H

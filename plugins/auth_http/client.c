@@ -1,6 +1,5 @@
 #include "client.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -29,35 +28,6 @@ struct watched {
     struct http_client *client;
     curl_socket_t socket;
 };
-
-/* ---- memory ---- */
-
-static void wiping_free(void *memory) {
-    if (memory != NULL) {
-        explicit_bzero(memory, malloc_usable_size(memory));
-        free(memory);
-    }
-}
-
-/* realloc() would leave the old bytes where they were. */
-static void *wiping_realloc(void *memory, size_t size) {
-    size_t before = memory != NULL ? malloc_usable_size(memory) : 0;
-    void *fresh = malloc(size);
-    if (fresh != NULL && memory != NULL) {
-        memcpy(fresh, memory, before < size ? before : size);
-        wiping_free(memory);
-    }
-    return fresh;
-}
-
-bool http_curl_begin(void) {
-    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
-                                calloc) == CURLE_OK;
-}
-
-void http_curl_end(void) {
-    curl_global_cleanup();
-}
 
 /* ---- the end ---- */
 

@@ -19,12 +19,6 @@
 
 struct http_client;
 
-/* Memory functions for libcurl that overwrite what is freed: it copies what it sends. To be called
- * before anything else of libcurl; false: no memory. When another plugin began with libcurl before,
- * its functions count. */
-bool http_curl_begin(void);
-void http_curl_end(void);
-
 /* The client owns the settings, also when it is NULL: no memory. `finished` may call
  * http_client_send() of any client. */
 struct http_client *http_client_create(struct muster_plugin *plugin, const struct muster_host *host,

@@ -105,7 +105,7 @@ static bool use(struct http_asker *asker, struct http_settings *settings) {
 
 static enum muster_status on_start(void *state, struct muster_complaint *complaint) {
     struct http_asker *asker = state;
-    asker->began = http_curl_begin();
+    asker->began = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     struct http_settings *settings = asker->settings;
     asker->settings = NULL;
     if (!asker->began) {
@@ -145,7 +145,7 @@ static void on_close(void *state) {
     struct http_asker *asker = state;
     http_settings_destroy(&asker->settings);
     if (asker->began) {
-        http_curl_end();
+        curl_global_cleanup();
     }
     free(asker);
 }

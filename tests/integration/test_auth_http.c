@@ -150,7 +150,7 @@ static void print_place(void *context, const char *map, const char *around, size
     print_error("%s: %.*s\n", map, (int)length, around);
 }
 
-/* Neither in what libcurl has freed, nor anywhere else in the daemon. */
+/* Neither in what libcurl and jansson have freed, nor anywhere else in the daemon. */
 static void expect_forgotten(const char *secret) {
     pid_t pid = mt_process_pid(service.daemon);
     if (!mt_memory_is_plain())

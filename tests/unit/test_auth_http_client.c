@@ -114,7 +114,7 @@ static void test_slow_name(void **state) {
     size_t before = threads();
     (void)state;
     alarm(60 * mt_slowness()); /* what this is about would block for ever */
-    assert_true(http_curl_begin());
+    assert_int_equal(curl_global_init(CURL_GLOBAL_DEFAULT), CURLE_OK);
     loop = mt_loop_create(NULL);
     client = make_client();
     assert_non_null(client);
@@ -134,7 +134,7 @@ static void test_slow_name(void **state) {
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
     MT_WAIT(NULL, threads() == before, "the end of the threads");
-    http_curl_end();
+    curl_global_cleanup();
     alarm(0);
 }
 
