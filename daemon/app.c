@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/prepare.h"
+#include "coordinator/roster.h"
 #include "doors.h"
 #include "metrics/metrics.h"
 #include "redis/address.h"
@@ -28,6 +29,7 @@ struct mu_app {
     struct mu_subscriber *subscriber;
     struct mu_preparer *preparer;
     struct mu_coordinator *coordinator;
+    struct mu_roster *roster;
     struct mu_doors *doors;
     struct mu_error failure; /* why it ends by itself; status OK: it does not */
     bool unclean;
@@ -51,6 +53,9 @@ static void on_prepared(void *context, const struct mu_error *error,
            MU_STR("library", prepared->library_loaded ? "loaded" : "present"));
     app->was_ready = true;
     mu_coordinator_link_up(app->coordinator, prepared);
+    if (app->roster != NULL) {
+        mu_roster_up(app->roster);
+    }
 }
 
 static void on_connected(void *context) {
@@ -101,6 +106,9 @@ static void on_duty(void *context, bool active) {
     struct mu_app *app = context;
     if (app->doors != NULL) {
         mu_doors_coordinating(app->doors, active);
+    }
+    if (app->roster != NULL) {
+        mu_roster_duty(app->roster, active);
     }
 }
 
@@ -196,6 +204,12 @@ static void connect_to(struct mu_app *app, const struct mu_redis_address *addres
                                              .on_flush = on_flush,
                                              .on_duty = on_duty,
                                          });
+    app->roster = mu_roster_create(app->loop, &(struct mu_roster_options){
+                                                  .link = app->link,
+                                                  .config = config,
+                                                  .version = MUSTER_VERSION,
+                                                  .log = app->log,
+                                              });
     if (mu_doors_open(app->doors, app->link, app->subscriber, &app->failure) != MUSTER_OK) {
         give_up(app);
     }
@@ -310,6 +324,7 @@ void mu_app_stop(struct mu_app *app) {
     }
     app->stopping = true;
     MU_LOG(app->log, MU_LOG_INFO, "daemon.stopping", MU_STR("id", app->config->coordinator.id));
+    mu_roster_close(&app->roster);
     if (app->coordinator != NULL) {
         mu_doors_stop(app->doors, on_doors_stopped, app);
     } else {

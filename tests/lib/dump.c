@@ -94,7 +94,8 @@ char *mt_dump(struct mt_redis *redis) {
     if (keys->elements > 0)
         qsort(keys->element, keys->elements, sizeof *keys->element, compare_keys);
     for (size_t i = 0; i < keys->elements; i++)
-        print_key(out, redis, keys->element[i]);
+        if (strstr(keys->element[i]->str, "}:daemons") == NULL)
+            print_key(out, redis, keys->element[i]);
     fclose(out);
     return text;
 }
