@@ -2,7 +2,9 @@
  * that says who may do what.
  *
  * Everything is answered at once and from memory. A reload reads the whole of a new configuration
- * before it takes the place of the old one; buckets of rates begin anew with it.
+ * before it takes the place of the old one; buckets of rates begin anew with it. A door may keep a
+ * caller for long: what it was authenticated by is a claim of its, and is looked up again each
+ * time.
  */
 #include <stdio.h>
 #include <time.h>
@@ -26,7 +28,9 @@ struct rules_plugin {
     struct rules_buckets *buckets;
     size_t buckets_shown; /* what the gauge says */
     struct counters counters;
-    char refusal[RULES_REASON_SIZE]; /* decisions point into these; valid until the next one */
+    /* Decisions point into these; valid until the next one. */
+    struct rules_identity identity;
+    struct muster_principal principal;
     struct rules_answer answer;
 };
 
@@ -132,18 +136,20 @@ static enum muster_verdict on_authenticate(void *state, struct muster_handle han
                                            const struct muster_credentials *credentials,
                                            struct muster_decision *decision) {
     struct rules_plugin *self = state;
-    const struct rules_principal *who = NULL;
+    struct rules_identity *identity = &self->identity;
     (void)handle;
     enum muster_verdict verdict =
-        rules_identify(&self->policy->principals, credentials, unix_ms(), &who, self->refusal);
+        rules_identify(&self->policy->principals, credentials, unix_ms(), identity);
     if (verdict == MUSTER_DENY) {
         self->host->metric_add(self->counters.tokens_refused, 1);
-        decision->reason = self->refusal;
+        decision->reason = identity->reason;
         decision->code = MUSTER_UNAUTHENTICATED;
     } else if (verdict == MUSTER_ALLOW && credentials->purpose == MUSTER_PURPOSE_END_USER) {
-        decision->user = who->name;
+        decision->user = identity->who->name;
     } else if (verdict == MUSTER_ALLOW) {
-        decision->principal = &who->shown;
+        self->principal = identity->who->shown;
+        self->principal.claims = identity->mark->text;
+        decision->principal = &self->principal;
     }
     return verdict;
 }
@@ -179,6 +185,12 @@ static enum muster_verdict on_authorize(void *state, struct muster_handle handle
     struct rules_plugin *self = state;
     struct rules_question question = {principal, action, resource};
     (void)handle;
+    if (!rules_is_current(&self->policy->principals, principal)) {
+        self->host->metric_add(self->counters.denied, 1);
+        decision->reason = "the credentials count no longer; authenticate again";
+        decision->code = MUSTER_UNAUTHENTICATED;
+        return MUSTER_DENY;
+    }
     const struct rules_rule *rule = rules_policy_find(self->policy, &question);
     if (rule == NULL) {
         self->host->metric_add(self->counters.deferred, 1);

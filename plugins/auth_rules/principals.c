@@ -1,5 +1,6 @@
 #include "auth_rules/principals.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,15 @@ static bool is_id(const char *text) {
 }
 
 /* ---- reading ---- */
+
+static void set_mark(struct rules_mark *mark, const unsigned char digest[RULES_DIGEST_SIZE]) {
+    uint64_t start = 0;
+    for (size_t i = 0; i < sizeof start; i++) {
+        start = start << 8 | digest[i];
+    }
+    snprintf(mark->text, sizeof mark->text, "{\"auth_rules\":\"%016llx\"}",
+             (unsigned long long)start);
+}
 
 static enum muster_status take_role(void *context, const struct rules_reader *reader,
                                     const struct muster_config *item, const char *text) {
@@ -52,6 +62,8 @@ static enum muster_status take_hash(void *context, const struct rules_reader *re
                               "token: is no salted hash; allowed is sha256:<salt>:<hash> as "
                               "`musterctl token new` prints it");
     }
+    set_mark(&principal->marks[principal->hash_count],
+             principal->hashes[principal->hash_count].digest);
     principal->hash_count++;
     return MUSTER_OK;
 }
@@ -68,8 +80,9 @@ static enum muster_status read_hashes(struct rules_principal *principal,
                               "@ | + = - without a dot, since a dot ends the name in a token");
     }
     size_t count = rules_count(reader, node);
-    principal->hashes =
-        rules_calloc(count <= RULES_HASHES_MAX ? count : 1, sizeof(struct rules_hash));
+    count = count <= RULES_HASHES_MAX ? count : 1;
+    principal->hashes = rules_calloc(count, sizeof(struct rules_hash));
+    principal->marks = rules_calloc(count, sizeof(struct rules_mark));
     return rules_read_each(reader, node, "token", RULES_HASHES_MAX, take_hash, principal);
 }
 
@@ -117,6 +130,9 @@ static enum muster_status read_rest(struct rules_principal *principal,
         if (status != MUSTER_OK) {
             return status;
         }
+        unsigned char digest[RULES_DIGEST_SIZE] = {0};
+        (void)EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
+        set_mark(&principal->certified, digest);
         principal->certificate = rules_dup(text);
     }
     if (expires != NULL) {
@@ -236,6 +252,7 @@ void rules_principals_deinit(struct rules_principals *principals) {
         free(one->instance);
         free(one->certificate);
         free(one->hashes);
+        free(one->marks);
     }
     free(principals->items);
     free(principals->certified);

@@ -9,6 +9,7 @@
 
 #include "auth_rules/token.h"
 #include "contract/doors/pubsub.h"
+#include "contract/doors/resp.h"
 #include "lib/dump.h"
 #include "registry/operations.h"
 
@@ -64,10 +65,12 @@ static void configure(const struct stage *stage, int node, const char *rules) {
             "  path: " MUSTER_BUILD_DIR "/plugins\n"
             "  load:\n"
             "    - name: transport_pubsub\n"
+            "    - {name: transport_resp, config: %s}\n"
             "    - name: auth_rules\n"
             "      config:\n"
             "        principals:\n",
-            mt_world_path(world, "state"), mt_server_url(stage->stand->server));
+            mt_world_path(world, "state"), mt_server_url(stage->stand->server),
+            mt_door_resp.config(stage->stand, "daemon"));
     if (node == EVERYBODY)
         fprintf(file, "          a: {kind: instance, token: [\"%s\", \"%s\"]}\n", stage->hash[NODE],
                 stage->hash[NODE_NEXT]);
@@ -109,7 +112,7 @@ static void stop(struct stage *stage) {
 
 /* One that is bound to an instance is answered there only, so of those one at a time is open. */
 static struct mt_client *open_as(const struct stage *stage, int who) {
-    return mt_door_pubsub.open(stage->stand, names[who], stage->token[who]);
+    return stage->stand->door->open(stage->stand, names[who], stage->token[who]);
 }
 
 static void expect_reason(const struct stage *stage, const char *sentence, const char *reason) {
@@ -370,6 +373,27 @@ static void test_reload(void **state) {
     stop(stage);
 }
 
+/* A connection that was authenticated before asks on with a token that counts no longer. */
+static void test_revoked(void **state) {
+    struct stage *stage = *state;
+    struct mt_stand *stand = stage->stand;
+    stand->door = &mt_door_resp;
+    start(stage, "        - {effect: allow, cache: 1h}\n");
+    struct mt_client *node = open_as(stage, NODE);
+    struct mt_client *next = open_as(stage, NODE_NEXT);
+    mt_ask(stand, node, "START", "a", "x1");
+    mt_ask(stand, next, "HEARTBEAT", "a", "x1");
+    configure(stage, NODE_NEXT, "        - {effect: allow, cache: 1h}\n");
+    reload(stage, "plugin.reloaded");
+    mt_ask(stand, next, "HEARTBEAT", "a", "x1");
+    expect_reason(stage,
+                  mt_turned_down(stand, node, MUSTER_UNAUTHENTICATED, "HEARTBEAT", "a", "x1"),
+                  "the credentials count no longer; authenticate again");
+    stand->door->close(&node);
+    stand->door->close(&next);
+    stop(stage);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_operation, set_up, tear_down),
@@ -377,6 +401,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_revoked, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ run() {
 
 # ---- the guide ----
 # shellcheck disable=SC2016 # backticks of Markdown
-sed -n '/^```yaml$/,/^```$/{/^```/d;p}' "$2/docs/AUTHORIZATION.md" >muster.yaml
+sed -n '/^```yaml$/,/^```$/{/^```$/q;/^```/d;p}' "$2/docs/AUTHORIZATION.md" >muster.yaml
 musterd --config muster.yaml --check || fail "the configuration of the guide"
 explain() {
   local expected=$1

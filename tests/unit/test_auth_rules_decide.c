@@ -32,8 +32,7 @@ static struct muster_text text_of(const char *text) {
 
 /* NULL: `name` is the reason. */
 static enum muster_verdict identify(const struct read *read, struct ask ask, const char **name) {
-    static char reason[RULES_REASON_SIZE];
-    const struct rules_principal *who = NULL;
+    static struct rules_identity identity;
     struct muster_credentials credentials = {
         .purpose = ask.purpose,
         .user = text_of(ask.user),
@@ -42,11 +41,11 @@ static enum muster_verdict identify(const struct read *read, struct ask ask, con
         .transport = "test",
         .requested_user = ask.requested,
     };
-    reason[0] = '\0';
     enum muster_verdict verdict =
-        rules_identify(&read->policy->principals, &credentials, NOW, &who, reason);
-    *name = who != NULL ? who->name : reason;
-    assert_int_equal(who != NULL, verdict == MUSTER_ALLOW);
+        rules_identify(&read->policy->principals, &credentials, NOW, &identity);
+    *name = identity.who != NULL ? identity.who->name : identity.reason;
+    assert_int_equal(identity.who != NULL, verdict == MUSTER_ALLOW);
+    assert_int_equal(identity.mark != NULL, verdict == MUSTER_ALLOW);
     return verdict;
 }
 
@@ -150,6 +149,70 @@ static void test_identify(void **state) {
                         "node.2");
     assert_null(rules_principals_find(&read.policy->principals, "nobody"));
     forget(&read);
+}
+
+/* ---- is it still what it was ---- */
+
+/* As the daemon keeps it while a connection lives. */
+static struct muster_principal caller_of(const struct read *read, const char *token) {
+    struct muster_credentials credentials = {.token = text_of(token), .transport = "test"};
+    static struct rules_identity identity;
+    assert_int_equal(rules_identify(&read->policy->principals, &credentials, NOW, &identity),
+                     MUSTER_ALLOW);
+    struct muster_principal caller = identity.who->shown;
+    caller.claims = identity.mark->text;
+    return caller;
+}
+
+static void test_current(void **state) {
+    char token[2][RULES_TOKEN_SIZE];
+    char hash[2][RULES_HASH_TEXT_SIZE];
+    char text[1024];
+    struct read before;
+    (void)state;
+    make("a", token[0], hash[0]);
+    make("a", token[1], hash[1]);
+    snprintf(text, sizeof text,
+             "      principals: {a: {kind: operator, token: ['%s', '%s'], roles: [x, y]}}\n",
+             hash[0], hash[1]);
+    read_config(&before, text);
+    struct muster_principal first = caller_of(&before, token[0]);
+    struct muster_principal second = caller_of(&before, token[1]);
+    assert_true(rules_is_current(&before.policy->principals, &first));
+    assert_true(rules_is_current(&before.policy->principals, &second));
+    const struct {
+        const char *more;
+        int hash;
+        bool first, second;
+    } cases[] = {
+        {"kind: operator, roles: [x, y]", 0, true, false},
+        {"kind: operator, roles: [x, y]", 1, false, true},
+        {"kind: operator, roles: [x, y], certificate: CN=a", 1, false, true},
+        {"kind: operator, roles: [x]", 1, false, false},
+        {"kind: operator, roles: [x, z]", 1, false, false},
+        {"kind: user, roles: [x, y]", 1, false, false},
+        {"kind: operator, roles: [x, y], instance: i", 1, false, false},
+        {"kind: operator, roles: [x, y], expires: 2999-01-01", 1, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct read after;
+        snprintf(text, sizeof text, "      principals: {a: {token: '%s', %s}}\n",
+                 hash[cases[i].hash], cases[i].more);
+        read_config(&after, text);
+        if (rules_is_current(&after.policy->principals, &first) != cases[i].first ||
+            rules_is_current(&after.policy->principals, &second) != cases[i].second)
+            fail_msg("case %zu: %s", i, cases[i].more);
+        forget(&after);
+    }
+    struct read none;
+    read_config(&none, "      rules: []\n");
+    assert_false(rules_is_current(&none.policy->principals, &first));
+    first.claims = "{\"sub\":\"a\"}"; /* known by another authenticator */
+    assert_true(rules_is_current(&none.policy->principals, &first));
+    first.claims = NULL;
+    assert_true(rules_is_current(&none.policy->principals, &first));
+    forget(&none);
+    forget(&before);
 }
 
 /* ---- which rule ---- */
@@ -361,9 +424,9 @@ static void test_rates(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identify), cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_fields),   cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_identify), cmocka_unit_test(test_current),
+        cmocka_unit_test(test_rules),    cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_answers),  cmocka_unit_test(test_rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
