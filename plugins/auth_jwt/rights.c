@@ -77,5 +77,7 @@ enum muster_verdict jwt_rights(const struct jwt_settings *settings, const char *
         decision->reason = sentence;
         return MUSTER_DENY;
     }
-    return MUSTER_ALLOW;
+    /* A subscription to `*` may be one to all sessions, or to the channels above as well. */
+    return action == MUSTER_ACTION_EVENTS_SUBSCRIBE && strcmp(session, "*") == 0 ? MUSTER_DEFER
+                                                                                 : MUSTER_ALLOW;
 }

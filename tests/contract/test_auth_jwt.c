@@ -10,6 +10,7 @@
 
 #include "contract/doors/line.h"
 #include "contract/doors/pubsub.h"
+#include "contract/doors/resp.h"
 #include "contract/jwt.h"
 #include "lib/memory.h"
 #include "lib/wait.h"
@@ -250,6 +251,66 @@ static void test_expires_while_connected(void **state) {
     mt_jwt_destroy(&jwt);
 }
 
+/* ---- the RESP door: one caller, subscriptions, numbers ---- */
+
+static void expect_reply(const struct mt_jwt *jwt, const redisReply *reply, const char *part) {
+    const char *text = reply != NULL && reply->str != NULL ? reply->str : "";
+    if (reply == NULL || (part != NULL) != (reply->type == REDIS_REPLY_ERROR) ||
+        (part != NULL && strstr(text, part) == NULL))
+        mt_fail(jwt->stand->world, "'%s' instead of '%s'", text, part != NULL ? part : "ok");
+}
+
+static void test_subscriptions(void **state) {
+    struct mt_jwt jwt = {0};
+    (void)state;
+    mt_jwt_create(&jwt, &mt_door_resp, keys_of(signer), CLAIMS, "deny");
+    mt_stand_lead(jwt.stand, "daemon", false);
+    char *socket = mt_format("%s/daemon.resp", mt_world_dir(jwt.stand->world));
+    struct mt_redis *caller = mt_redis_open(
+        jwt.stand->world, socket, token(&jwt, "\"sub\":\"s\",\"sessions\":[\"team-42-*\"]"));
+    static const struct {
+        const char *command;
+        const char *says; /* NULL: allowed */
+    } cases[] = {
+        {"SUBSCRIBE session:team-43-a", "the token does not allow session 'team-43-a'"},
+        {"SUBSCRIBE instances", "no authorizer allows it"},
+        {"PSUBSCRIBE session:team-*", "the token does not allow session 'team-*'"},
+        {"PSUBSCRIBE *", "the token does not allow session '*'"},
+        {"PSUBSCRIBE session:team-42-b*", NULL},
+        {"SUBSCRIBE session:team-42-a", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_reply(&jwt, mt_try_command(caller, cases[i].command), cases[i].says);
+    mt_redis_close(&caller);
+    free(socket);
+    mt_jwt_destroy(&jwt);
+}
+
+static void test_metrics(void **state) {
+    struct mt_jwt jwt = {0};
+    (void)state;
+    mt_jwt_create(&jwt, &mt_door_resp, keys_of(signer), CLAIMS, "allow");
+    mt_stand_lead(jwt.stand, "daemon", false);
+    char *socket = mt_format("%s/daemon.resp", mt_world_dir(jwt.stand->world));
+    mt_jwt_ask(&jwt, token(&jwt, "\"sub\":\"s\""), MUSTER_OK, "LEADER", "r1");
+    mt_jwt_ask(&jwt, token_by(&jwt, stranger, "\"sub\":\"s\""), MUSTER_UNAUTHENTICATED, "LEADER",
+               "r1");
+    mt_jwt_ask(&jwt, token(&jwt, ""), MUSTER_UNAUTHENTICATED, "LEADER", "r1");
+    struct mt_redis *operator= mt_redis_open(jwt.stand->world, socket, NULL);
+    const char *text = mt_text(operator, "METRICS");
+    static const char *const lines[] = {"verified 1",       "refused_signature 1",
+                                        "refused_claims 1", "refused_key 0",
+                                        "keys 1",           "reload_failures 0"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char *line = mt_format("\nmuster_plugin_auth_jwt_%s\n", lines[i]);
+        expect_text(&jwt, text, line);
+        free(line);
+    }
+    mt_redis_close(&operator);
+    free(socket);
+    mt_jwt_destroy(&jwt);
+}
+
 /* ---- configuration ---- */
 
 static void expect_no_start(const struct mt_jwt *jwt, const char *config, const char *sentence) {
@@ -304,6 +365,8 @@ int main(void) {
         cmocka_unit_test(test_credential),
         cmocka_unit_test(test_purposes),
         cmocka_unit_test(test_expires_while_connected),
+        cmocka_unit_test(test_subscriptions),
+        cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_configuration),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);

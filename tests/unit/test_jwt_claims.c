@@ -303,6 +303,7 @@ static void test_patterns(void **state) {
         {"[a]", "a", false},
         /* Somebody asks for many. */
         {"team-*", "team-42-*", true},
+        {"team-*", "team-*x", true},
         {"team-42-*", "team-*", false},
         {"team-42-1", "team-42-*", false},
         {"*", "*", true},
@@ -383,6 +384,9 @@ static void test_rights(void **state) {
                      MUSTER_ALLOW);
     assert_int_equal(ask(team, NULL, MUSTER_ACTION_EVENTS_SUBSCRIBE, "*", NOW, &decision),
                      MUSTER_DENY);
+    assert_int_equal(ask(all, NULL, MUSTER_ACTION_EVENTS_SUBSCRIBE, "*", NOW, &decision),
+                     MUSTER_DEFER);
+    assert_int_equal(ask(all, NULL, MUSTER_ACTION_SESSION_READ, "*", NOW, &decision), MUSTER_ALLOW);
     assert_int_equal(ask(all, NULL, MUSTER_ACTION_EVENTS_SUBSCRIBE, "instances", NOW, &decision),
                      MUSTER_DEFER);
     assert_int_equal(ask(all, NULL, MUSTER_ACTION_EVENTS_SUBSCRIBE, "coordinator", NOW, &decision),

@@ -188,7 +188,16 @@ static void test_stamp(void **state) {
     struct jwt_stamp same = jwt_file_stamp(path);
     assert_true(jwt_stamp_equal(&first, &same));
     assert_false(jwt_stamp_equal(&first, &none));
-    /* Another file of the same size, renamed over it: the inode tells. */
+    for (int i = 0; i < 5; i++) { /* each of them tells by itself */
+        same = first;
+        same.about.st_dev += i == 0 ? 1 : 0;
+        same.about.st_ino += i == 1 ? 1 : 0;
+        same.about.st_size += i == 2 ? 1 : 0;
+        same.about.st_mtim.tv_nsec ^= i == 3 ? 1 : 0;
+        same.about.st_ctim.tv_sec += i == 4 ? 1 : 0;
+        assert_false(jwt_stamp_equal(&first, &same));
+    }
+    /* Another file of the same size, renamed over it. */
     write_file(next, mt_format("abd"), 0600);
     assert_int_equal(rename(next, path), 0);
     struct jwt_stamp renamed = jwt_file_stamp(path);
