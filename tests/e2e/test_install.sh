@@ -29,6 +29,7 @@ done
 expect "$prefix/include/muster/status.h"
 expect "$prefix/etc/muster/muster.yaml"
 expect "$prefix/lib/muster/plugins/transport_pubsub.so"
+expect "$prefix/lib/muster/plugins/transport_resp.so"
 [[ -n $(find "$prefix" -path '*/pkgconfig/muster.pc') ]] || fail "not installed: muster.pc"
 for file in README.md CHANGELOG.md LICENSE ARCHITECTURE.md examples/muster.yaml \
   examples/plugins/transport_line/CMakeLists.txt; do
@@ -43,17 +44,21 @@ done
 "$prefix/sbin/musterd" --config "$prefix/etc/muster/muster.yaml" --check ||
   fail "the installed configuration does not pass --check"
 
-# The plugins stand where the installed daemon looks by itself.
+# The plugins stand where the installed daemon looks by itself. Tests run side by side, so not on the
+# port of the shipped configuration.
+doors="[{name: transport_pubsub}, {name: transport_resp, config: {listen: ['unix://$scratch/sock']}}]"
 "$prefix/sbin/musterd" --config "$prefix/etc/muster/muster.yaml" \
-  --set "state_dir=$scratch/state" >"$scratch/musterd.log" 2>&1 &
+  --set "state_dir=$scratch/state" --set "plugins.load=$doors" >"$scratch/musterd.log" 2>&1 &
 daemon=$!
 until grep -q 'event=daemon.ready' "$scratch/musterd.log" || ! kill -0 "$daemon" 2>/dev/null; do
   sleep 0.05
 done
 kill "$daemon" 2>/dev/null || true
 wait "$daemon" || fail "the installed daemon: exit status $?: $(tail -n 3 "$scratch/musterd.log")"
-grep -q 'event=plugin.started.*plugin=transport_pubsub' "$scratch/musterd.log" ||
-  fail "the installed daemon did not load transport_pubsub"
+for plugin in transport_pubsub transport_resp; do
+  grep -q "event=plugin.started.*plugin=$plugin" "$scratch/musterd.log" ||
+    fail "the installed daemon did not load $plugin"
+done
 
 # The installed header is all that a user of it needs.
 printf '#include <muster/status.h>\nint main(void) { return MUSTER_OK; }\n' >"$scratch/user.c"
