@@ -3,13 +3,13 @@
 #   bin/musterctl  bin/muster-sim  sbin/musterd
 #   include/muster/*.h  lib/pkgconfig/muster.pc  lib/muster/plugins/*.so
 #   etc/muster/muster.yaml              never over one that is there (/etc when the prefix is /usr)
-#   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/muster.yaml,
+#   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/{muster.yaml,users.acl},
 #                                       examples/plugins: sources that build with muster.pc
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/muster" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         FILES_MATCHING PATTERN "*.h")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md")
-install(FILES etc/muster.yaml DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
+install(FILES etc/muster.yaml etc/users.acl DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
 install(DIRECTORY plugins/examples/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples/plugins")
 
 # muster.pc finds its prefix from where it lies: `cmake --install --prefix` may give another one than

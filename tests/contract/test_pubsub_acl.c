@@ -1,5 +1,5 @@
-/* The rights of a backend that has nothing but Redis, as docs/DOORS.md gives them: it can ask, and
- * hear what is meant for it, and nothing else - not even what others ask. */
+/* The rights of a backend that has nothing but Redis, as etc/users.acl and docs/DOORS.md give them:
+ * it can ask, and hear what is meant for it, and nothing else - not even what others ask. */
 #include "lib/test.h"
 
 #include <stdio.h>
@@ -9,11 +9,12 @@
 #include "contract/doors/pubsub.h"
 
 #define GUIDE MUSTER_SOURCE_DIR "/docs/DOORS.md"
+#define SHIPPED MUSTER_SOURCE_DIR "/etc/users.acl"
 #define PASSWORD "secret-of-node-1"
 
-/* The line of the guide that begins with `head`, its namespace replaced by the tests'. */
-static char *from_guide(const char *head) {
-    FILE *file = fopen(GUIDE, "re");
+/* The line of a file that begins with `head`, its namespace replaced by the tests'. */
+static char *from(const char *path, const char *head) {
+    FILE *file = fopen(path, "re");
     char line[1024];
     char *out = NULL;
     size_t size = 0;
@@ -33,7 +34,7 @@ static char *from_guide(const char *head) {
     }
     fclose(file);
     if (out == NULL)
-        fail_msg("%s has no line that begins with %s", GUIDE, head);
+        fail_msg("%s has no line that begins with %s", path, head);
     return out;
 }
 
@@ -72,6 +73,25 @@ static void expect_no_right(struct mt_stand *stand, const char *line) {
     mt_redis_close(&redis);
 }
 
+static const redisReply *field(const redisReply *map, const char *name) {
+    for (size_t i = 0; i + 1 < map->elements; i += 2) {
+        if (strcmp(map->element[i]->str, name) == 0)
+            return map->element[i + 1];
+    }
+    fail_msg("no field %s", name);
+    return NULL;
+}
+
+static bool same(const redisReply *a, const redisReply *b) {
+    if (a->type != b->type || a->elements != b->elements)
+        return false;
+    for (size_t i = 0; i < a->elements; i++) {
+        if (!same(a->element[i], b->element[i]))
+            return false;
+    }
+    return a->type != REDIS_REPLY_STRING || strcmp(a->str, b->str) == 0;
+}
+
 static void test_rights(void **state) {
     struct mt_stand *stand = *state;
     static const char *const allowed[] = {
@@ -106,6 +126,21 @@ static void test_rights(void **state) {
         expect_allowed(stand, allowed[i]);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         expect_no_right(stand, refused[i]);
+}
+
+/* What the guide says, and what is shipped, are the same rights. */
+static void test_guide(void **state) {
+    static const char *const fields[] = {"commands", "keys", "channels", "selectors"};
+    struct mt_stand *stand = *state;
+    const redisReply *shipped = mt_command(stand->redis, "ACL GETUSER node-1");
+    char *line = from(GUIDE, "ACL SETUSER node-1 ");
+    mt_command(stand->redis, "ACL DELUSER node-1");
+    run_line(stand->redis, line);
+    free(line);
+    const redisReply *guide = mt_command(stand->redis, "ACL GETUSER node-1");
+    assert_int_equal(shipped->elements, guide->elements);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        assert_true(same(field(shipped, fields[i]), field(guide, fields[i])));
 }
 
 /* Why the guide has selectors: without them, whoever may ask may listen to what all others ask. */
@@ -150,9 +185,12 @@ static void test_asks(void **state) {
 
 static int set_up(void **state) {
     struct mt_stand *stand = mt_stand_create(&mt_door_pubsub, NULL);
-    char *line = from_guide("ACL SETUSER node-1 ");
+    char line[1024];
+    char *shipped = from(SHIPPED, "user node-1 off ");
+    snprintf(line, sizeof line, "ACL SETUSER node-1 %s on >" PASSWORD,
+             shipped + sizeof "user node-1 off " - 1);
     run_line(stand->redis, line);
-    free(line);
+    free(shipped);
     *state = stand;
     return 0;
 }
@@ -165,6 +203,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rights, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_guide, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_selectors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_asks, set_up, tear_down),
     };
