@@ -4,6 +4,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "trust.h"
+
 #define IDLE_CONNECTIONS_MAX 32
 
 struct http_client {
@@ -233,7 +235,7 @@ static bool set_tls(CURL *easy, const struct http_settings *settings) {
     return curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-           set_blob(easy, CURLOPT_CAINFO_BLOB, &settings->ca) == CURLE_OK &&
+           (settings->trust == NULL || http_trust_use(easy, settings->trust)) &&
            set_blob(easy, CURLOPT_SSLCERT_BLOB, &settings->client_cert) == CURLE_OK &&
            set_blob(easy, CURLOPT_SSLKEY_BLOB, &settings->client_key) == CURLE_OK;
 }

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "body.h"
+#include "trust.h"
 
 #define FILE_MAX_BYTES (1u << 20)
 #define DAY_MS UINT64_C(86400000)
@@ -157,6 +159,24 @@ static bool read_file(const struct reader *reader, const char *key, struct http_
     return complain(reader, key, wrong);
 }
 
+static bool is_https(const char *url) {
+    return url != NULL && strncasecmp(url, "https:", 6) == 0;
+}
+
+static bool read_trust(const struct reader *reader, struct http_settings *settings) {
+    struct http_pem pem = {0};
+    if (!read_file(reader, "ca_file", &pem)) {
+        free(pem.data);
+        return false;
+    }
+    bool wanted =
+        pem.data != NULL || is_https(settings->url) || is_https(settings->authenticate_url);
+    settings->trust = wanted ? http_trust_create(pem.data, pem.length) : NULL;
+    free(pem.data);
+    return settings->trust != NULL || !wanted ||
+           complain(reader, "ca_file", "holds no certificate in PEM, or a damaged one");
+}
+
 static bool read_key(const struct reader *reader, struct http_pem *pem) {
     const char *text = text_of(reader, "client_key");
     if ((text == NULL) != (find(reader, "client_cert") == NULL)) {
@@ -254,8 +274,7 @@ struct http_settings *http_settings_read(struct muster_plugin *plugin,
     if (!read_url(&reader, "url", &settings->url) ||
         !read_url(&reader, "authenticate_url", &settings->authenticate_url) ||
         !read_actions(&reader, settings->asked) ||
-        !read_authorization(&reader, &settings->authorization) ||
-        !read_file(&reader, "ca_file", &settings->ca) ||
+        !read_authorization(&reader, &settings->authorization) || !read_trust(&reader, settings) ||
         !read_file(&reader, "client_cert", &settings->client_cert) ||
         !read_key(&reader, &settings->client_key)) {
         http_settings_destroy(&settings);
@@ -281,7 +300,7 @@ void http_settings_destroy(struct http_settings **pointer) {
     }
     wipe(settings->client_key.data, settings->client_key.length);
     free(settings->client_cert.data);
-    free(settings->ca.data);
+    http_trust_destroy(&settings->trust);
     free(settings->authenticate_url);
     free(settings->url);
     free(settings);

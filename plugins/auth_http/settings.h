@@ -4,6 +4,8 @@
 
 #include "muster/plugin.h"
 
+struct x509_store_st;
+
 /* A text with a length, for what comes out of files. */
 struct http_pem {
     char *data; /* NULL: none */
@@ -12,9 +14,9 @@ struct http_pem {
 
 struct http_settings {
     char *url;
-    char *authenticate_url; /* NULL: asked nothing about credentials */
-    char *authorization;    /* the whole header line; NULL: none. A secret */
-    struct http_pem ca;
+    char *authenticate_url;      /* NULL: asked nothing about credentials */
+    char *authorization;         /* the whole header line; NULL: none. A secret */
+    struct x509_store_st *trust; /* certificates; NULL: no URL is https */
     struct http_pem client_cert;
     struct http_pem client_key; /* a secret */
     uint64_t timeout_ms;

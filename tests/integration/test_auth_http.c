@@ -250,6 +250,7 @@ static void test_configuration(void **state) {
         {"url: 'http://a/', ca_file: ca.pem", "ca_file: is no absolute path"},
         {"url: 'http://a/', ca_file: /nowhere/ca.pem", "ca_file: cannot be read"},
         {"url: 'http://a/', ca_file: /dev/zero", "ca_file: cannot be read"},
+        {"url: 'https://a/', ca_file: /etc/passwd", "ca_file: holds no certificate"},
         {"url: 'http://a/', client_cert: /etc/passwd", "belong together"},
         {"url: 'http://a/', client_key: x", "belong together"},
         {"url: 'http://a/', insecure: true", "unknown key"},

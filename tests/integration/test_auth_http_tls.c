@@ -101,6 +101,26 @@ static void test_trusted(void **state) {
     mt_stand_stop(service.stand, service.daemon);
 }
 
+/* The very certificate of the service, and nobody else of the same authority. */
+static void test_pinned(void **state) {
+    (void)state;
+    make_authority("ca");
+    make_certificate("server", "ca", "IP:127.0.0.1");
+    make_certificate("sister", "ca", "IP:127.0.0.1");
+    start_service("server", NULL);
+    start_daemon(trusting("server"));
+    expect_allowed();
+    mt_service_reload(&service,
+                      mt_service_text(&service,
+                                      "url: 'https://127.0.0.1:%d/', actions: "
+                                      "[session.enter]%s",
+                                      service.port, trusting("sister")),
+                      "plugin.reloaded");
+    expect_denied("cannot be reached");
+    assert_int_equal(mt_service_asked(&service, NULL), 1);
+    mt_stand_stop(service.stand, service.daemon);
+}
+
 static void test_other_authority(void **state) {
     (void)state;
     make_authority("ca");
@@ -182,8 +202,9 @@ static int tear_down(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_trusted),    TEST(test_other_authority), TEST(test_no_authority),
-        TEST(test_other_name), TEST(test_shows_itself),    TEST(test_no_handshake),
+        TEST(test_trusted),      TEST(test_pinned),     TEST(test_other_authority),
+        TEST(test_no_authority), TEST(test_other_name), TEST(test_shows_itself),
+        TEST(test_no_handshake),
     };
     return cmocka_run_group_tests_name("auth_http_tls", tests, NULL, NULL);
 }
