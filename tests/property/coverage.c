@@ -34,7 +34,7 @@ static const struct row {
     {CODE(ALIVE), NULL},
     {CODE(STALE_EPOCH), NULL},
     {CODE(STALE_TERM), NULL},
-    {CODE(RATE_LIMITED), "a door's answer: functions do not count requests"},
+    {CODE(RATE_LIMITED), NULL},
     {CODE(OVERLOADED), "the daemon's answer when its queue is full: integration.link"},
     {CODE(UNAVAILABLE), NULL},
     {CODE(TIMEOUT), "the daemon's answer when Redis gives none: integration.link"},

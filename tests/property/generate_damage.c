@@ -26,9 +26,22 @@ static const char *const not_objects[] = {
 static const char *const bad_ids[] = {"with space", "a/b", "a:b", "{x}", "\xc3\xa9", "a,b", "a\"b"};
 
 static const char *const bad_options[] = {
-    "{\"priority\":1024}", "{\"priority\":1.5}", "{\"priority\":\"5\"}", "{\"lead\":0}",
-    "{\"limit\":0}",       "{\"limit\":true}",   "{\"user\":7}",         "{\"user\":\"a/b\"}",
-    "{\"unknown\":1}",     "{\"user\":\"\"}",    "{\"limit\":-3}",       "{\"lead\":null}",
+    "{\"priority\":1024}",
+    "{\"priority\":1.5}",
+    "{\"priority\":\"5\"}",
+    "{\"lead\":0}",
+    "{\"limit\":0}",
+    "{\"limit\":true}",
+    "{\"user\":7}",
+    "{\"user\":\"a/b\"}",
+    "{\"unknown\":1}",
+    "{\"user\":\"\"}",
+    "{\"limit\":-3}",
+    "{\"lead\":null}",
+    "{\"quota\":{}}",
+    "{\"quota\":{\"holder\":\"h1\",\"sessions\":0}}",
+    "{\"quota\":{\"holder\":\"a/b\"}}",
+    "{\"quota\":{\"holder\":\"h1\",\"more\":1}}",
 };
 
 const char *pm_random_object(struct pm_random *random) {

@@ -122,6 +122,15 @@ static void add_register_options(struct pm_random *random, FILE *out, const char
         fprintf(out, ",\"resume\":\"secret-%c\"", connection[1]);
 }
 
+static void add_quota(struct pm_random *random, FILE *out) {
+    fprintf(out, ",\"quota\":{\"holder\":\"h%zu\"", pm_below(random, 3) + 1);
+    if (pm_chance(random, 70))
+        fprintf(out, ",\"connections\":%zu", pm_below(random, 3) + 1);
+    if (pm_chance(random, 60))
+        fprintf(out, ",\"sessions\":%zu", pm_below(random, 4) + 1);
+    fputc('}', out);
+}
+
 void pm_add_options(struct pm_random *random, struct pm_step *step, const char *connection,
                     bool user, bool join) {
     char *text = NULL;
@@ -133,6 +142,8 @@ void pm_add_options(struct pm_random *random, struct pm_step *step, const char *
         add_register_options(random, out, connection);
     if (join)
         add_join_options(random, out);
+    if (pm_chance(random, 40))
+        add_quota(random, out);
     fputc('}', out);
     fclose(out);
     if (text[0] == ',')

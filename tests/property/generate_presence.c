@@ -42,12 +42,15 @@ static void add_resume(struct pm_steps *steps, struct pm_random *random, struct 
         pm_steps_add(steps, wait, "resume %s %s %s %s %s:%s %s", names.connection, names.instance,
                      names.incarnation, pm_chance(random, 97) ? old->connection : "c9",
                      old->instance, old->incarnation, secret);
-    char options[120] = "";
+    const char *quota = pm_chance(random, 30)
+                            ? ",\"quota\":{\"holder\":\"h2\",\"connections\":2,\"sessions\":3}"
+                            : "";
+    char options[160] = "";
     if (pm_chance(random, 92) && old->user != NULL)
-        snprintf(options, sizeof options, "{\"user\":\"%s\"%s}", old->user,
-                 pm_chance(random, 50) ? ",\"resume\":\"secret-y\"" : "");
+        snprintf(options, sizeof options, "{\"user\":\"%s\"%s%s}", old->user,
+                 pm_chance(random, 50) ? ",\"resume\":\"secret-y\"" : "", quota);
     else if (pm_chance(random, 30))
-        snprintf(options, sizeof options, "{\"resume\":\"secret-z\"}");
+        snprintf(options, sizeof options, "{\"resume\":\"secret-z\"%s}", quota);
     pm_step_argument(step, options);
     if (pm_chance(random, 60))
         pm_step_argument(step, pm_random_object(random));

@@ -62,6 +62,8 @@ struct pm_record {
     const char *incarnation;
     const char *connection;
     const char *user;
+    const char *holder; /* of the quota it counts for */
+    bool passed_on;     /* a membership was adopted: the others still count, the connection not */
     const char *profile;
     const char *secret;  /* in clear: only the functions keep a hash */
     const char *resumed; /* <instance>:<incarnation>/<connection> that it took over */
@@ -197,6 +199,12 @@ bool pm_candidate(const struct pm_member *member);
 bool pm_eligible(struct pm_state *state, const struct pm_member *member);
 size_t pm_user_connections(const struct pm_session *session, const char *user);
 size_t pm_led_by(struct pm_state *state, const char *instance, const char *incarnation);
+/* What a holder has, in connections and in memberships of them. */
+struct pm_held {
+    long long connections;
+    long long sessions;
+};
+struct pm_held pm_held(const struct pm_state *state, const char *holder);
 bool pm_lease_stands(const struct pm_state *state);
 /* A member as delivered; the caller frees it. */
 char *pm_member_text(const struct pm_member *member);

@@ -98,7 +98,7 @@ struct pm_instance *pm_check_own(struct pm_state *state, struct pm_outcome *outc
     return NULL;
 }
 
-static bool whole_number(const json_t *value, long long low, long long high, long long *number) {
+bool pm_whole_number(const json_t *value, long long low, long long high, long long *number) {
     if (json_is_real(value)) {
         double real = json_real_value(value);
         *number = (long long)real;
@@ -132,15 +132,17 @@ static bool take_option(struct pm_state *state, struct pm_outcome *outcome,
         options->exclusive = json_is_true(value);
         return json_is_boolean(value);
     } else if (strcmp(name, "priority") == 0) {
-        if (!whole_number(value, -1023, 1023, &number))
+        if (!pm_whole_number(value, -1023, 1023, &number))
             return false;
         options->priority = (int)number;
     } else if (strcmp(name, "limit") == 0) {
-        if (!whole_number(value, 1, 1000000000, &number))
+        if (!pm_whole_number(value, 1, 1000000000, &number))
             return false;
         options->limit = number;
+    } else if (strcmp(name, "quota") == 0) {
+        return pm_take_quota(state, outcome, options, value);
     } else if (strcmp(name, "ttl") == 0) {
-        if (!whole_number(value, 1, 2592000000, &number))
+        if (!pm_whole_number(value, 1, 2592000000, &number))
             return false;
         options->ttl = number;
     }

@@ -43,6 +43,7 @@ void pm_bring_back(struct pm_state *state, struct pm_outcome *outcome, struct pm
 void pm_set_up_record(struct pm_state *state, struct pm_record *record,
                       const struct pm_options *options, const char *profile) {
     record->user = options->user;
+    record->holder = options->holder;
     record->ttl = options->ttl;
     record->secret = options->secret;
     record->ends = ttl_end(state, record);
@@ -58,7 +59,7 @@ void pm_op_register(struct pm_state *state, const struct pm_call *call, const st
     const char *profile = pm_argument(call, 4);
     (void)seen;
     struct pm_options options =
-        pm_check_options(state, outcome, pm_argument(call, 3), " user ttl resume ");
+        pm_check_options(state, outcome, pm_argument(call, 3), " user ttl resume quota ");
     pm_check_object(outcome, profile, state->profile_limit);
     pm_check_id(outcome, connection);
     struct pm_instance *instance =

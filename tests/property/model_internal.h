@@ -30,10 +30,21 @@ struct pm_options {
     int priority;
     bool never_leads;
     bool exclusive;
+    const char *holder;         /* of the quota; NULL: there is none */
+    long long most_connections; /* 0: no bound */
+    long long most_sessions;
 };
 /* `allowed`: names with a space on each side. */
 struct pm_options pm_check_options(struct pm_state *state, struct pm_outcome *outcome,
                                    const char *text, const char *allowed);
+
+/* A whole number, also one like 3.0. */
+bool pm_whole_number(const json_t *value, long long low, long long high, long long *number);
+bool pm_take_quota(struct pm_state *state, struct pm_outcome *outcome, struct pm_options *options,
+                   const json_t *value);
+/* RATE_LIMITED when the call gave the holder more, and more than it may have. */
+void pm_check_quota(const struct pm_state *before, const struct pm_state *after,
+                    struct pm_outcome *outcome, const struct pm_options *options);
 
 /* ---- events ---- */
 /* Steals `more` (may be NULL). */

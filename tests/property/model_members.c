@@ -28,6 +28,13 @@ static void adopt(struct pm_state *state, struct pm_outcome *outcome, struct pm_
     bool was_away = member->away;
     bool changed = !pm_same(member->profile, record->profile);
 
+    struct pm_record *old =
+        pm_record(state, member->instance, member->incarnation, member->connection);
+    if (old != NULL && old->holder != NULL) {
+        old->passed_on = true;
+        if (record->holder == NULL)
+            record->holder = old->holder;
+    }
     pm_forget_session(state, member->instance, member->incarnation, member->connection,
                       session->id);
     member->instance = record->instance;
@@ -130,6 +137,8 @@ static void join(struct pm_state *state, struct pm_outcome *outcome, enum joinin
     struct pm_session *session = pm_session(state, id);
     if (kind != JOIN_REPEATED && !pm_lists(record, id))
         record->sessions[record->session_count++] = pm_keep(state, id);
+    if (kind != JOIN_REPEATED && options->holder != NULL)
+        record->holder = options->holder;
     if (kind == JOIN_ADOPTS) {
         adopt(state, outcome, session, pm_member(session, connection), record);
     } else if (kind == JOIN_NEW) {
@@ -152,8 +161,9 @@ void pm_op_enter(struct pm_state *state, const struct pm_call *call, const struc
     const char *connection = pm_argument(call, 1);
     const char *profile = pm_argument(call, 5);
     (void)seen;
-    struct pm_options options = pm_check_options(state, outcome, pm_argument(call, 4),
-                                                 " user ttl resume priority lead limit exclusive ");
+    struct pm_options options =
+        pm_check_options(state, outcome, pm_argument(call, 4),
+                         " user ttl resume priority lead limit exclusive quota ");
     pm_check_id(outcome, id);
     pm_check_id(outcome, connection);
     pm_check_object(outcome, profile, state->profile_limit);
@@ -184,8 +194,8 @@ void pm_op_join(struct pm_state *state, const struct pm_call *call, const struct
     const char *id = pm_argument(call, 0);
     const char *connection = pm_argument(call, 1);
     (void)seen;
-    struct pm_options options =
-        pm_check_options(state, outcome, pm_argument(call, 4), " priority lead limit exclusive ");
+    struct pm_options options = pm_check_options(state, outcome, pm_argument(call, 4),
+                                                 " priority lead limit exclusive quota ");
     pm_check_id(outcome, id);
     pm_check_id(outcome, connection);
     struct pm_instance *instance =

@@ -62,7 +62,7 @@ void pm_op_resume(struct pm_state *state, const struct pm_call *call, const stru
     struct pm_instance *instance =
         pm_check_own(state, outcome, pm_argument(call, 1), pm_argument(call, 2));
     struct pm_options options =
-        pm_check_options(state, outcome, pm_argument(call, 6), " user ttl resume ");
+        pm_check_options(state, outcome, pm_argument(call, 6), " user ttl resume quota ");
     pm_check_object(outcome, profile, state->profile_limit);
     const char *colon = strchr(owner, ':');
     if (colon == NULL || colon - owner > 128) {
@@ -73,6 +73,8 @@ void pm_op_resume(struct pm_state *state, const struct pm_call *call, const stru
         pm_check_id(outcome, old_instance);
         pm_check_id(outcome, old_incarnation);
     }
+    if (secret[0] == '\0' || strlen(secret) > 256)
+        pm_refuse(outcome, MUSTER_BAD_TOKEN);
     if (instance == NULL)
         return;
     snprintf(identity, sizeof identity, "%s:%s/%s", old_instance, old_incarnation, old);
@@ -107,6 +109,8 @@ void pm_op_resume(struct pm_state *state, const struct pm_call *call, const stru
     if (profile[0] == '\0')
         record->profile = gone.profile;
     record->resumed = pm_keep(state, identity);
+    if (record->holder == NULL)
+        record->holder = gone.holder;
     for (size_t i = 0; i < gone.session_count; i++) {
         struct pm_session *session = pm_session(state, gone.sessions[i]);
         struct pm_member *member = pm_member(session, old);

@@ -54,10 +54,11 @@ void pm_view_add_record(struct pm_view *view, const struct pm_record *record) {
         length += (size_t)snprintf(sessions + length, sizeof sessions - length, "%s,", names[i]);
     pm_view_add(view,
                 "record %s/%s/%s = sessions=%s connected=%lld user=%s ttl=%lld until=%lld "
-                "secret=%d profile=%s",
+                "secret=%d holder=%s%s profile=%s",
                 record->instance, record->incarnation, record->connection, sessions,
                 record->connected_at, record->user == NULL ? "" : record->user, record->ttl,
-                record->until, record->secret != NULL, record->profile);
+                record->until, record->secret != NULL, record->holder == NULL ? "" : record->holder,
+                record->passed_on ? " (passed on)" : "", record->profile);
 }
 
 struct pm_view_record pm_view_record(char *const *lines, size_t count, const char *instance,
@@ -172,6 +173,23 @@ static void add_session(struct pm_view *view, struct pm_state *state, struct pm_
         pm_view_add(view, "ghosts:%s:%s:leads %s", leader->instance, leader->incarnation, id);
 }
 
+/* Each holder once, and no holder of nothing. */
+static void add_held(struct pm_view *view, const struct pm_state *state) {
+    for (size_t i = 0; i < state->record_count; i++) {
+        const char *holder = state->records[i].holder;
+        bool told = holder == NULL;
+        for (size_t j = 0; j < i && !told; j++)
+            told = pm_same(state->records[j].holder, holder);
+        if (told)
+            continue;
+        struct pm_held held = pm_held(state, holder);
+        if (held.connections > 0)
+            pm_view_add(view, "held:connections %s = %lld", holder, held.connections);
+        if (held.sessions > 0)
+            pm_view_add(view, "held:sessions %s = %lld", holder, held.sessions);
+    }
+}
+
 void pm_view_of_model(struct pm_view *view, struct pm_state *state) {
     if (state->clock != 0)
         pm_view_add(view, "clock = %lld", state->clock);
@@ -186,6 +204,7 @@ void pm_view_of_model(struct pm_view *view, struct pm_state *state) {
         pm_view_add(view, "config run = %s", state->run);
     }
     add_instances(view, state);
+    add_held(view, state);
     for (size_t i = 0; i < state->session_count; i++)
         add_session(view, state, &state->sessions[i]);
     pm_view_sort(view);

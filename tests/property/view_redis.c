@@ -29,7 +29,8 @@ static char *next_part(char **text) {
     return start;
 }
 
-/* connected_at/user/ttl/until/secret/resumed/s1,s2,.../profile, as docs/ARCHITECTURE.md has it. */
+/* connected_at/user[:holder]/ttl/until/secret/resumed/s1,s2,.../profile, as docs/ARCHITECTURE.md
+ * has it. */
 static bool add_record(struct pm_view *view, const char *instance, const char *incarnation,
                        const char *connection, const char *stored) {
     char *copy = strdup(stored);
@@ -44,7 +45,13 @@ static bool add_record(struct pm_view *view, const char *instance, const char *i
     }
     if (fine) {
         record.connected_at = strtoll(parts[0], NULL, 10);
+        char *colon = strchr(parts[1], ':');
         record.user = parts[1];
+        if (colon != NULL) {
+            *colon = '\0';
+            record.passed_on = colon[1] == ':';
+            record.holder = colon + (record.passed_on ? 2 : 1);
+        }
         record.ttl = strtoll(parts[2], NULL, 10);
         record.until = strtoll(parts[3], NULL, 10);
         record.secret = parts[4][0] == '\0' ? NULL : parts[4];
