@@ -101,7 +101,11 @@ static bool look(struct mu_fsck *fsck, const struct mu_looks_question *question)
     struct mu_ctl *ctl = fsck->ctl;
     struct mu_answer answer;
     if (strcmp(question->kind, MU_LOOKS_RECOUNT) == 0) {
-        mu_fsck_recount(fsck, question->name);
+        if (strcmp(question->name, ":held") == 0) {
+            mu_fsck_recount_held(fsck);
+        } else {
+            mu_fsck_recount(fsck, question->name);
+        }
         mu_looks_leave(fsck->looks);
         return !ctl->lost;
     }

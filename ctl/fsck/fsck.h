@@ -6,6 +6,7 @@
  *
  *   fsck.c     the passes, and the repair of what they find
  *   recount.c  sessions that are too large for one look
+ *   held.c     counts of quotas, when there are too many records for one look
  *   stream.c   the events, with --watch
  *   report.c   what is printed
  *   text.c     members as they are stored, read strictly (for recount.c)
@@ -42,7 +43,7 @@ struct mu_fsck {
     uint64_t mended;
     uint64_t standing;  /* not mended in the last pass */
     uint64_t skipped;   /* walks that were broken off */
-    uint64_t unsettled; /* large sessions that changed under every recount */
+    uint64_t unsettled; /* large sessions and holders that changed under every recount */
     unsigned passes;
     /* For the headline. */
     char generation[MU_ID_SIZE];
@@ -60,6 +61,7 @@ void mu_fsck_add(struct mu_fsck *fsck, const char *code, const char *key, const 
     MU_PRINTF(4, 5);
 
 void mu_fsck_recount(struct mu_fsck *fsck, const char *session);
+void mu_fsck_recount_held(struct mu_fsck *fsck);
 void mu_fsck_stream(struct mu_fsck *fsck, uint64_t for_ms);
 void mu_fsck_report(const struct mu_fsck *fsck);
 

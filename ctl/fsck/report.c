@@ -109,7 +109,7 @@ static void print_sum(const struct mu_fsck *fsck) {
         printf("%" PRIu64 " could not be looked at (see above)\n", fsck->skipped);
     }
     if (fsck->unsettled > 0) {
-        printf("%" PRIu64 " large sessions changed under every recount of their users\n",
+        printf("%" PRIu64 " large sessions or holders of quotas changed under every recount\n",
                fsck->unsettled);
     }
     if (fsck->mended > 0) {

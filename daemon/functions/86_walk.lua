@@ -300,15 +300,16 @@ local function global(r)
     if quarantined > 0 then
         found(r, 'QUARANTINED', 'quarantine', format('holds %d records that could not be read', quarantined))
     end
+    later(r, 'held', '-')
 end
 
 -- ---- walks ---------------------------------------------------------------------------------
 
 -- A key of another type than it should be is a finding of the walk over the keys; here it only ends
--- the look at what it belongs to.
+-- the look at what it belongs to. What a command throws is a text or a table, by Redis's version.
 local function tolerant(what, ...)
     local ok, result = pcall(what, ...)
-    if not ok and not (type(result) == 'table' and find(result.err or '', 'WRONGTYPE', 1, true)) then
+    if not ok and not find(type(result) == 'table' and (result.err or '') or result, 'WRONGTYPE', 1, true) then
         error(result, 0)
     end
     return ok and result
@@ -442,6 +443,7 @@ end
 look.halves = halves
 
 local UNITS = { global = global, key = key, session = look.session, instance = instance, ghost = ghost }
+look.UNITS = UNITS
 
 function UNITS.member(r, name)
     local id, connection = halves(name)

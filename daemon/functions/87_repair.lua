@@ -345,6 +345,7 @@ local MEND = {
     GHOST_UNLISTED = list_ghost,
     GHOST_NOT_BURIED = list_ghost,
 }
+look.MEND, look.recounts = MEND, {}
 
 function MEND.LEADERLESS_STALE(c, name, kind)
     local _, entry = match(name, '^([^/]*)/(.*)$')
@@ -575,7 +576,7 @@ mu.define('repair', {
         end
         local so, was
         if kind == 'recount' then
-            so = set_recount(c, code, name)
+            so = (look.recounts[code] or set_recount)(c, code, name)
         else
             so = still_so(c, code, kind, name)
             if so and not MEND[code] then

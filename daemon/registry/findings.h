@@ -54,6 +54,8 @@
     X(RANK_WRONG, 5, 0, 1, "it is set by priority and time of joining")                            \
     X(FIELD_UNKNOWN, 5, 0, 1, "it is removed")                                                     \
     X(FIELD_BAD, 5, 0, 1, "it is removed; CONFIGURE sets it anew")                                 \
+    X(HELD_TOO_FEW, 5, 0, 1, "it is set to the recount")                                           \
+    X(HELD_TOO_MANY, 5, 0, 1, "it is set to the recount")                                          \
     X(LEADS_LACKS, 6, 0, 1, "the session goes into these leads")                                   \
     X(LEADS_STRAY, 6, 0, 1, "the session is taken out of these leads")                             \
     X(LEADS_ENTRY, 6, 0, 1, "it is taken out of these leads")                                      \

@@ -171,11 +171,69 @@ static void test_stale_recount(void **state) {
     mt_refused(f->redis, MUSTER_BAD_REQUEST, "repair", "-", "USERS_WRONG", "recount", "big/5");
 }
 
+/* Holders of more connections than one look reads: counted in pages, of ghosts as well. */
+static void test_held(void **state) {
+    static const char *const codes[] = {"HELD_TOO_FEW", "HELD_TOO_MANY"};
+    struct mt_fixture *f = *state;
+    char connection[32];
+    char options[64];
+    mt_start(f, "node-1", "inc-1");
+    mt_start(f, "node-2", "inc-2");
+    for (int i = 0; i < MEMBERS; i++) {
+        snprintf(connection, sizeof connection, "c%d", i);
+        snprintf(options, sizeof options, "{\"quota\":{\"holder\":\"h%d\"}}", i % 3);
+        for (int session = 0; session < 2; session++)
+            mt_append(f->redis,
+                      (const char *const[]){"enter", session == 0 ? "big" : "large", connection,
+                                            i % 2 == 0 ? "node-1" : "node-2",
+                                            i % 2 == 0 ? "inc-1" : "inc-2", options, NULL});
+    }
+    mt_drain(f->redis, (size_t)2 * MEMBERS);
+    mt_start(f, "node-2", "inc-3"); /* some are adopted, the others are a ghost's */
+    for (int i = 1; i < MEMBERS; i += 4) {
+        snprintf(connection, sizeof connection, "c%d", i);
+        mt_enter(f, "big", connection, "node-2", "inc-3", NULL);
+    }
+    mt_command(f->redis, "ZADD " MT_NS "ghosts 9000000000000 node-2:inc-2");
+    json_t *reply = mt_ok(f->redis, "look", "-", "held", "-", "0", "32");
+    mt_expect(json_object_get(reply, "rest"), "[['recount',':held']]");
+    mt_fsck(f->world, f->server);
+
+    mt_events_skip(f->events);
+    mt_command(f->redis, "HINCRBY " MT_NS "held:connections h0 -1");
+    mt_command(f->redis, "HDEL " MT_NS "held:sessions h1");
+    mt_command(f->redis, "HINCRBY " MT_NS "held:sessions h2 1");
+    mt_command(f->redis, "HSET " MT_NS "held:connections nobody 3");
+    mt_command(f->redis, "HSET " MT_NS "held:sessions %s 3", "a/b%%c\x01");
+    json_t *report = fsck(f, NULL, 1);
+    expect_codes(report, codes, 2);
+    assert_int_equal(mt_int(report, "found"), 5);
+    json_decref(report);
+    mt_expect_no_events(f->events);
+    json_decref(fsck(f, "--repair", 0));
+    report = fsck(f, NULL, 0);
+    assert_int_equal(mt_int(report, "unsettled"), 0);
+    json_decref(report);
+    assert_int_equal(mt_integer(f->redis, "HLEN " MT_NS "held:connections"), 3);
+    assert_int_equal(mt_integer(f->redis, "HLEN " MT_NS "held:sessions"), 3);
+
+    mt_unchanged(f, {
+        reply = mt_ok(f->redis, "repair", "-", "HELD_TOO_FEW", "recount", "connections/h0/5/6");
+        assert_false(mt_bool(reply, "mended"));
+    });
+    mt_refused(f->redis, MUSTER_BAD_REQUEST, "repair", "-", "HELD_TOO_FEW", "recount",
+               "sessions/h0");
+    mt_refused(f->redis, MUSTER_BAD_REQUEST, "repair", "-", "HELD_TOO_FEW", "recount",
+               "all/h0/5/6");
+    mt_refused(f->redis, MUSTER_BAD_REQUEST, "look", "-", "holder", "all/h0", "0", "32");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_bounded, mt_fixture_fresh),
         cmocka_unit_test_setup(test_repaired, mt_fixture_fresh),
         cmocka_unit_test_setup(test_stale_recount, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_held, mt_fixture_fresh),
     };
     return cmocka_run_group_tests_name("fsck_large", tests, mt_fixture_start, mt_fixture_end);
 }

@@ -127,6 +127,13 @@ static const struct plant plants[] = {
     {"FIELD_UNKNOWN", {"HSET {t}:session:room-1 #mood good"}, 0, NULL},
     {"FIELD_BAD", {"HSET {t}:session:room-1 #limit many #meta [] #keep yes"}, 0, NULL},
     {"LEADS_LACKS", {"SREM {t}:instance:node-1:leads room-1"}, 0, NULL},
+    {"HELD_TOO_FEW", {"HSET {t}:held:connections h1 1"}, 0, NULL},
+    {"HELD_TOO_FEW", {"DEL {t}:held:connections", "HDEL {t}:held:sessions h2"}, 0, NULL},
+    {"KEY_TYPE", {"DEL {t}:held:sessions", "SET {t}:held:sessions x"}, 0, NULL},
+    {"HELD_TOO_MANY", {"HINCRBY {t}:held:sessions h1 1"}, 0, NULL},
+    {"HELD_TOO_MANY", {"HSET {t}:held:connections h9 2 a/b 1"}, 0, NULL},
+    {"HELD_TOO_MANY", {"HSET {t}:held:connections h9 0"}, 0, NULL},
+    {"HELD_TOO_MANY", {"HSET {t}:held:sessions h2 some"}, 0, NULL},
     {"LEADS_STRAY", {"SADD {t}:instance:node-3:leads room-1 room-8"}, 0, NULL},
     {"LEADS_STRAY", {"SADD {t}:ghosts:node-9:old:leads room-1"}, 0, NULL},
     {"LEADS_ENTRY", {"SADD {t}:instance:node-3:leads a/b"}, 0, NULL},
@@ -190,10 +197,10 @@ static void populate(struct mt_fixture *f) {
     mt_enter(f, "room-1", "c2", "node-2", "inc-2", "{\"user\":\"u1\"}");
     mt_enter(f, "room-1", "c3", "node-1", "inc-1", "{\"user\":\"u2\",\"priority\":5}");
     mt_enter(f, "room-1", "c4", "node-2", "inc-2", "{\"lead\":false}");
-    mt_enter(f, "room-2", "c3", "node-1", "inc-1", "");
-    mt_enter(f, "room-2", "c2", "node-2", "inc-2", "");
+    mt_enter(f, "room-2", "c3", "node-1", "inc-1", "{\"quota\":{\"holder\":\"h1\"}}");
+    mt_enter(f, "room-2", "c2", "node-2", "inc-2", "{\"quota\":{\"holder\":\"h1\"}}");
     mt_enter(f, "room-3", "c2", "node-2", "inc-2", "");
-    mt_enter(f, "room-3", "g1", "node-9", "old", "");
+    mt_enter(f, "room-3", "g1", "node-9", "old", "{\"quota\":{\"holder\":\"h2\"}}");
     mt_enter(f, "room-4", "c3", "node-1", "inc-1", "");
     mt_enter(f, "room-5", "c6", "node-2", "inc-2", "{\"ttl\":600000,\"resume\":\"secret\"}");
     mt_ok(f->redis, "disconnect", "c6", "node-2", "inc-2", "60000");

@@ -35,12 +35,11 @@ bool pm_add_return(struct pm_steps *steps, struct pm_random *random, struct pm_s
         pm_steps_add(steps, wait, "enter %s %s %s %s", session, found->connection, found->instance,
                      pm_instance(state, found->instance)->incarnation);
     if (found->user != NULL && pm_chance(random, 90)) {
-        char options[120];
+        char quota[80];
+        char options[160];
         snprintf(options, sizeof options, "{\"user\":\"%s\"%s%s}", found->user,
                  pm_chance(random, 40) ? ",\"ttl\":70" : "",
-                 pm_chance(random, 30)
-                     ? ",\"quota\":{\"holder\":\"h1\",\"connections\":2,\"sessions\":3}"
-                     : "");
+                 pm_bound_quota(random, state, found->holder, quota, sizeof quota));
         pm_step_argument(step, options);
     } else if (pm_chance(random, 40)) {
         pm_step_argument(step, "{\"ttl\":70}");

@@ -23,6 +23,9 @@ const char *pm_dead_incarnation(struct pm_random *random, const struct pm_state 
 /* The incarnation that the instance's next START would have. */
 void pm_fresh_incarnation(struct pm_state *state, const char *instance, char *name, size_t size);
 /* The options argument of a registration, of a join, or of both. */
+/* ,"quota":{...} of this holder (may be NULL), or "". Returns `text`. */
+const char *pm_bound_quota(struct pm_random *random, const struct pm_state *state,
+                           const char *holder, char *text, size_t size);
 void pm_add_options(struct pm_random *random, struct pm_step *step, const char *connection,
                     bool registers, bool joins);
 

@@ -131,6 +131,22 @@ static void add_quota(struct pm_random *random, FILE *out) {
     fputc('}', out);
 }
 
+/* Just as much as the holder has already, so that the call may add nothing; or any bounds. */
+const char *pm_bound_quota(struct pm_random *random, const struct pm_state *state,
+                           const char *holder, char *text, size_t size) {
+    struct pm_held held = pm_held(state, holder);
+    text[0] = '\0';
+    if (!pm_chance(random, 40))
+        return text;
+    if (holder == NULL || held.connections == 0 || held.sessions == 0)
+        snprintf(text, size, ",\"quota\":{\"holder\":\"h1\",\"connections\":2,\"sessions\":3}");
+    else
+        snprintf(text, size,
+                 ",\"quota\":{\"holder\":\"%s\",\"connections\":%lld,\"sessions\":%lld}", holder,
+                 held.connections, held.sessions);
+    return text;
+}
+
 void pm_add_options(struct pm_random *random, struct pm_step *step, const char *connection,
                     bool user, bool join) {
     char *text = NULL;

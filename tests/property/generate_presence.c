@@ -42,9 +42,8 @@ static void add_resume(struct pm_steps *steps, struct pm_random *random, struct 
         pm_steps_add(steps, wait, "resume %s %s %s %s %s:%s %s", names.connection, names.instance,
                      names.incarnation, pm_chance(random, 97) ? old->connection : "c9",
                      old->instance, old->incarnation, secret);
-    const char *quota = pm_chance(random, 30)
-                            ? ",\"quota\":{\"holder\":\"h2\",\"connections\":2,\"sessions\":3}"
-                            : "";
+    char quota[80];
+    pm_bound_quota(random, state, old->holder, quota, sizeof quota);
     char options[160] = "";
     if (pm_chance(random, 92) && old->user != NULL)
         snprintf(options, sizeof options, "{\"user\":\"%s\"%s%s}", old->user,
