@@ -9,7 +9,7 @@ local fail, quote, int = mu.fail, mu.quote, mu.int
 local look = mu.look
 local found, is_id, whole = look.found, look.is_id, look.whole
 
-local RECORDS_MAX = 512
+local RECORDS_MAX = 256 -- about half a millisecond
 local OWNERS_MAX = 64
 
 -- The keys that hold records; nil: there is too much for one call.
@@ -32,11 +32,15 @@ local function record_keys(c)
 end
 
 -- What the records say: {connections = {holder = number}, sessions = {...}}, or nil. One that cannot
--- be read is a finding by itself, and counts nothing.
-local function recount(c)
+-- be read is a finding by itself, and counts nothing. `r` (may be nil) is told how many were looked at.
+local function recount(c, r)
     local keys, counted = record_keys(c), { connections = {}, sessions = {} }
     for index = 1, keys and #keys or 0 do
-        for _, text in pairs(call('HVALS', keys[index])) do
+        local texts = call('HVALS', keys[index])
+        if r then
+            r.looked = r.looked + #texts
+        end
+        for _, text in pairs(texts) do
             local mark, holder, list = match(text, '^%d+/[^/:]*:(:?)([^/:]+)/%d*/%d*/[^/]*/[^/]*/([^/]*)/')
             if is_id(holder) then
                 local _, sessions = gsub(list, '[^,]+', '')
@@ -77,7 +81,7 @@ local function judge_all(r, what, numbers)
 end
 
 function look.UNITS.held(r)
-    local counted = recount(r.c)
+    local counted = recount(r.c, r)
     if not counted then
         look.later(r, 'recount', ':held')
         return
@@ -96,7 +100,7 @@ end
 
 function look.UNITS.holder(r, name)
     local what, holder = parts(name)
-    local counted = recount(r.c)
+    local counted = recount(r.c, r)
     if counted then
         judge(r, what, holder, call('HGET', r.c.prefix .. 'held:' .. what, holder) or nil, counted[what][holder] or 0)
     end
