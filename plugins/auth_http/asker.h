@@ -62,8 +62,8 @@ struct http_asker {
     struct muster_metric *count_metrics[HTTP_COUNTS];
     struct muster_metric *problem_metrics[HTTP_PROBLEMS];
     struct muster_metric *gauge_metrics[HTTP_GAUGES];
-    uint64_t logged_at; /* when a problem was last logged; 0: never */
-    uint64_t unlogged;  /* problems since then */
+    uint64_t logged_at[HTTP_PROBLEMS]; /* when one was last logged; 0: never */
+    uint64_t unlogged[HTTP_PROBLEMS];  /* how many came since then */
 };
 
 /* ---- counts.c: counting, and a log that nobody can flood ---- */

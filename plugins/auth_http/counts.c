@@ -79,15 +79,16 @@ void http_count_problem(struct http_asker *asker, enum http_problem problem, con
     uint64_t now = asker->host->now_ms(asker->plugin);
     asker->problems[problem]++;
     asker->host->metric_add(asker->problem_metrics[problem], 1);
-    if (asker->logged_at != 0 && now - asker->logged_at < LOG_EVERY_MS) {
-        asker->unlogged++;
+    /* For each kind on its own: many of one must not hide the first of another. */
+    if (asker->logged_at[problem] != 0 && now - asker->logged_at[problem] < LOG_EVERY_MS) {
+        asker->unlogged[problem]++;
         return;
     }
     asker->host->log(asker->plugin, MUSTER_LOG_WARN, "failed",
-                     "%s: %s; %" PRIu64 " more failed since this was last said",
-                     problems_table[problem].word, detail, asker->unlogged);
-    asker->logged_at = now;
-    asker->unlogged = 0;
+                     "%s: %s; %" PRIu64 " more failed so since this was last said",
+                     problems_table[problem].word, detail, asker->unlogged[problem]);
+    asker->logged_at[problem] = now;
+    asker->unlogged[problem] = 0;
 }
 
 void http_counts_log(struct http_asker *asker) {

@@ -66,6 +66,21 @@ static void test_opens(void **state) {
     assert_int_equal(mt_service_total(&service, "breaker"), 2);
 }
 
+/* Connections that are kept may be gone when they are needed: nobody notices. */
+static void test_restarts(void **state) {
+    (void)state;
+    start("");
+    for (int i = 0; i < 3; i++) {
+        enter("allow-1");
+        mt_service_kill(&service);
+        mt_service_restart(&service);
+    }
+    enter("allow-1");
+    mt_stand_stop(service.stand, service.daemon);
+    assert_int_equal(mt_service_total(&service, "unreachable"), 0);
+    assert_int_equal(mt_service_total(&service, "allowed"), 4);
+}
+
 static bool is_allowed(void) {
     struct mt_answer answer = {0};
     mt_await(service.stand, service.client, post("allow-1"), &answer);
@@ -135,6 +150,11 @@ static void test_stays_closed(void **state) {
     }
     mt_stand_stop(service.stand, service.daemon);
     assert_int_equal(mt_service_total(&service, "opened"), 0);
+    /* Each kind is told, and the second of a kind only counted. */
+    char *log = mt_process_output(service.daemon, MT_STDERR);
+    assert_non_null(strstr(log, "status: No error, status 403; 0 more failed so"));
+    assert_non_null(strstr(log, "malformed: no strict JSON; 0 more failed so"));
+    free(log);
 }
 
 /* Who waits for a place need not wait for a service that is left alone. */
@@ -237,13 +257,9 @@ static int tear_down(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_opens),
-        TEST(test_closes),
-        TEST(test_one_probe),
-        TEST(test_stays_closed),
-        TEST(test_queue_is_emptied),
-        TEST(test_reload),
-        TEST(test_ends_after_reload),
+        TEST(test_opens),     TEST(test_restarts),          TEST(test_closes),
+        TEST(test_one_probe), TEST(test_stays_closed),      TEST(test_queue_is_emptied),
+        TEST(test_reload),    TEST(test_ends_after_reload),
     };
     return cmocka_run_group_tests_name("auth_http_breaker", tests, NULL, NULL);
 }
