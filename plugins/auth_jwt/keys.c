@@ -178,6 +178,17 @@ static bool import(const struct reader *reader, const json_t *jwk, struct jwt_ke
     return true;
 }
 
+/* Of RSA and EC (RFC 7518, 6.2.2 and 6.3.2). So cjose reads only what was checked. */
+static bool is_private(const json_t *jwk) {
+    static const char *const names[] = {"d", "p", "q", "dp", "dq", "qi", "oth"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (json_object_get(jwk, names[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool add_key(struct reader *reader, const json_t *jwk) {
     struct jwt_keys *keys = reader->keys;
     struct jwt_key *key = &keys->keys[keys->count];
@@ -191,7 +202,7 @@ static bool add_key(struct reader *reader, const json_t *jwk) {
         keys->skipped++;
         return true;
     }
-    if (json_object_get(jwk, "d") != NULL) {
+    if (is_private(jwk)) {
         return refuse(reader, "is private; only its public part belongs here");
     }
     keys->secret = keys->secret || key->type == JWT_KEY_SECRET;

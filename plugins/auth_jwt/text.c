@@ -14,6 +14,17 @@ void jwt_wipe_free(char **bytes, size_t size) {
     }
 }
 
+bool jwt_base64_is_text(const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        char byte = text[i];
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+              (byte >= '0' && byte <= '9') || byte == '-' || byte == '_')) {
+            return false;
+        }
+    }
+    return length % 4 != 1;
+}
+
 /* cjose is lenient (padding, stray bits): what encodes back to the same text was in the one form.
  */
 static bool is_canonical(const char *text, size_t length, const uint8_t *bytes, size_t size) {
@@ -32,7 +43,9 @@ bool jwt_base64_decode(const char *text, size_t length, char **bytes, size_t *si
     size_t decoded_size = 0;
     *bytes = NULL;
     *size = 0;
-    if (!cjose_base64url_decode(text, length, &decoded, &decoded_size, NULL)) {
+    /* cjose ends the process (an assert) when padding comes too early. */
+    if (!jwt_base64_is_text(text, length) ||
+        !cjose_base64url_decode(text, length, &decoded, &decoded_size, NULL)) {
         return false;
     }
     char *copy =

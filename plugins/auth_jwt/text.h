@@ -10,6 +10,10 @@
 #define JWT_ID_MAX 128   /* bytes of an id of the model */
 #define JWT_NAME_MAX 256 /* bytes of a principal's id and of a role */
 
+/* Of the alphabet of base64url alone, and of a possible length. Nothing else may be given to cjose.
+ */
+bool jwt_base64_is_text(const char *text, size_t length);
+
 /* Decodes base64url in the one form that RFC 7515 knows: no padding, no other characters, no stray
  * bits at the end. *bytes is NUL-terminated behind *size; free it with jwt_wipe_free(). False: it
  * is none (or there is no memory). The empty text is fine. */

@@ -64,7 +64,11 @@ static enum jwt_refusal split(const char *token, size_t length, struct parts *pa
     *parts = (struct parts){token,       (size_t)(dots[0] - token),
                             dots[0] + 1, (size_t)(dots[1] - dots[0] - 1),
                             dots[1] + 1, (size_t)(end - dots[1] - 1)};
-    return JWT_ACCEPTED;
+    return jwt_base64_is_text(parts->header, parts->header_length) &&
+                   jwt_base64_is_text(parts->payload, parts->payload_length) &&
+                   jwt_base64_is_text(parts->signature, parts->signature_length)
+               ? JWT_ACCEPTED
+               : JWT_REFUSED_ENCODING;
 }
 
 static enum jwt_refusal read_object(const char *text, size_t length, enum jwt_refusal bad,

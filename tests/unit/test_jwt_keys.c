@@ -62,6 +62,9 @@ static void test_broken_sets(void **state) {
         {"{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAA\"}]}", "key 1 has 128 bits"},
         {"{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\"}]}", "key 1 has no good n"},
         {"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AAAA\",\"e\":\"AQAB\",\"d\":\"AA\"}]}", "is private"},
+        {"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AAAA\",\"e\":\"AQAB\",\"qi\":\"A=A\"}]}",
+         "is private"},
+        {"{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAAA=AA\"}]}", "key 1 has no good k"},
         {"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AAAA\",\"e\":\"AQ\"}]}", "key 1 has no good e"},
         {"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AAAA\",\"e\":\"Ag\"}]}", "key 1 has no good e"},
         {"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AAAA\",\"e\":\"AAAB\"}]}", "key 1 has no good e"},
@@ -209,8 +212,8 @@ static void test_stamp(void **state) {
 }
 
 static void test_base64(void **state) {
-    static const char *const bad[] = {"A",    "AA=",  "AA==",  "AB", "A+AA",
-                                      "A/AA", "AA A", "AAAAA", "é"};
+    static const char *const bad[] = {"A",     "AA=", "AA==", "AB",       "A+AA", "A/AA", "AA A",
+                                      "AAAAA", "é",   "A=AA", "AAAAA=AA", "=",    "A==="};
     char *bytes = NULL;
     size_t size = 0;
     (void)state;

@@ -317,6 +317,16 @@ static void test_cut_off(void **state) {
     expect(mt_format("%sAAAA", token), JWT_REFUSED_SIGNATURE_SIZE);
     expect(mt_format("%s=", token), JWT_REFUSED_ENCODING);
     expect(mt_format("%s ", token), JWT_REFUSED_ENCODING);
+    /* Padding where cjose 0.6.2 does not expect it would end the process. */
+    for (size_t i = 0; i < length; i++) {
+        char *padded = mt_format("%.*s=%s", (int)i, token, token + i);
+        struct jwt_identity nobody;
+        assert_int_equal(verify(&settings, keys, padded, &nobody), JWT_REFUSED_ENCODING);
+        padded[i + 1] = padded[i + 1] == '.' ? '.' : '=';
+        assert_int_equal(verify(&settings, keys, padded, &nobody), JWT_REFUSED_ENCODING);
+        (void)jwt_token_is_one(padded, strlen(padded));
+        free(padded);
+    }
     free(token);
     /* One form only: neither padding nor bits that nobody reads. */
     token = mt_token_sign(ec, "{\"alg\":\"ES256\" }", "{" GOOD "}"); /* 16 bytes: 4 stray bits */
