@@ -91,9 +91,15 @@ void resp_identified(struct resp_session *session, enum resp_identity_stage stag
     say_hello(session);
 }
 
+/* Clients that are given a token alone say `default`, as Redis calls who has no other name. */
+static struct muster_text user_of(const struct muster_text *user) {
+    return strcmp(user->data, "default") == 0 ? (struct muster_text){0} : *user;
+}
+
 RESP_COMMAND(auth) {
     const struct muster_text none = {0};
-    resp_identify(session, RESP_ASKED_AUTH, count == 2 ? arguments[0] : none, arguments[count - 1]);
+    resp_identify(session, RESP_ASKED_AUTH, count == 2 ? user_of(&arguments[0]) : none,
+                  arguments[count - 1]);
 }
 
 /* The protocol that is asked for; 0: none that there is. */
@@ -147,7 +153,7 @@ RESP_COMMAND(hello) {
     }
     session->hello_protocol = protocol;
     session->hello_name = copy;
-    resp_identify(session, RESP_ASKED_HELLO, credentials[0], credentials[1]);
+    resp_identify(session, RESP_ASKED_HELLO, user_of(&credentials[0]), credentials[1]);
 }
 
 /* ---- QUIT, RESET ---- */
