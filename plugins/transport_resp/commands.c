@@ -54,11 +54,26 @@ const struct resp_command *resp_command_find(const struct muster_text *name) {
     return NULL;
 }
 
+/* Names differ in length and first letter, nearly all of them. */
+static size_t bucket(const char *name, size_t length) {
+    return ((size_t)(name[0] & 31) * 5 + length) % RESP_BUCKETS;
+}
+
+void resp_operations_index(struct resp_door *door) {
+    for (size_t i = 0; i < door->operation_count && i < MUSTER_OPERATIONS; i++) {
+        const char *name = door->operations[i].name;
+        unsigned char *head = &door->operation_heads[bucket(name, strlen(name))];
+        door->operation_nexts[i] = *head;
+        *head = (unsigned char)(i + 1);
+    }
+}
+
 const struct muster_operation_info *resp_operation_find(const struct resp_door *door,
                                                         const struct muster_text *name) {
-    for (size_t i = 0; i < door->operation_count; i++) {
-        if (resp_is(name, door->operations[i].name)) {
-            return &door->operations[i];
+    size_t at = name->length > 0 ? door->operation_heads[bucket(name->data, name->length)] : 0;
+    for (; at != 0; at = door->operation_nexts[at - 1]) {
+        if (resp_is(name, door->operations[at - 1].name)) {
+            return &door->operations[at - 1];
         }
     }
     return NULL;

@@ -18,6 +18,8 @@
 struct resp_session;
 struct resp_command;
 
+#define RESP_BUCKETS 64
+
 struct resp_door {
     struct muster_plugin *plugin;
     const struct muster_host *host;
@@ -25,6 +27,8 @@ struct resp_door {
     struct resp_counts counts;
     const struct muster_operation_info *operations;
     size_t operation_count;
+    /* Operations by length and first letter: index + 1 of the first one, and of the next. */
+    unsigned char operation_heads[RESP_BUCKETS], operation_nexts[MUSTER_OPERATIONS];
     uint64_t started_at; /* host->now_ms */
     bool stopping;       /* no new requests; no signals of lifelines */
 

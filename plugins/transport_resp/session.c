@@ -198,7 +198,6 @@ static bool parse(struct resp_session *session) {
             return false;
         }
         session->asked = true;
-        session->asked_at = session->door->host->now_ms(session->door->plugin);
         resp_count_add(&session->door->counts, RESP_COUNT_REQUESTS, 1);
         return true;
     case RESP_HTTP:
@@ -215,6 +214,7 @@ static bool parse(struct resp_session *session) {
 }
 
 void resp_session_run(struct resp_session *session) {
+    bool asked = false;
     for (size_t i = 0; i < RESP_TURN && may_look(session); i++) {
         if (!session->held) {
             if (session->left == 0) {
@@ -223,11 +223,15 @@ void resp_session_run(struct resp_session *session) {
             if (!parse(session)) {
                 continue;
             }
+            asked = true;
         }
         session->held = !resp_dispatch(session);
         if (!session->held) {
             resp_parser_wipe(&session->parser); /* a token, a credential, a resume secret? */
         }
+    }
+    if (asked) {
+        session->asked_at = session->door->host->now_ms(session->door->plugin);
     }
     if (session->left == 0 && session->kept != NULL) {
         forget_bytes(session);

@@ -197,6 +197,7 @@ extern const size_t resp_command_count;
 
 /* NULL: no such command of the connection. */
 const struct resp_command *resp_command_find(const struct muster_text *name);
+void resp_operations_index(struct resp_door *door);
 const struct muster_operation_info *resp_operation_find(const struct resp_door *door,
                                                         const struct muster_text *name);
 /* The parser's request; returns false when it must wait (held). */
