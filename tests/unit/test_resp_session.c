@@ -220,6 +220,7 @@ static void the_rate_is_one_of_the_principal(void **state) {
     stand_say(other, "LEADER d");
     stand_expect_begin(other, "-RATE_LIMITED ");
     resp_session_destroy(&other);
+    resp_session_destroy(&f->session);
     resp_rate_sweep(&f->stand->door);
     other = stand_session(f->stand); /* a new socket is no new allowance */
     stand_say(other, "LEADER e");
