@@ -7,7 +7,8 @@
 -- all share, each other one is a block of its own.
 
 local VERSION = 3
-local MIN_READER = 2 -- the oldest daemon that can work with this library: one of 2 cannot read CONNECTION of who has a quota
+-- The oldest daemon that can work with this library. One of 2 cannot show a connection with a quota.
+local MIN_READER = 2
 
 -- The limits below are part of the contract (docs/ARCHITECTURE.md), not settings.
 local ID_MAX = 128

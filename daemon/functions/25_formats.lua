@@ -3,8 +3,9 @@
 local fail, check_id, int = mu.fail, mu.check_id, mu.int
 
 -- A record: connected_at/user/ttl/until/secret/resumed/s1,s2,.../profile. Ids hold neither `/` nor
--- `,` nor `:`. With a quota `user` is <user>:<holder>, or <user>::<holder> (44_held). The profile stands last and may hold anything. `until` is the end of the grace while the
--- connection is away, else empty; when a ttl ends is said by `deadlines` alone.
+-- `,` nor `:`; the profile stands last and may hold anything. With a quota `user` is <user>:<holder>,
+-- or <user>::<holder> (44_held). `until` is the end of the grace while the connection is away, else
+-- empty; when a ttl ends is said by `deadlines` alone.
 local RECORD = '^(%d+)/([^/]*)/(%d*)/(%d*)/([^/]*)/([^/]*)/([^/]*)/(%s*{.*}%s*)$'
 
 -- nil when the text is no record.
