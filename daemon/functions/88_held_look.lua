@@ -36,11 +36,12 @@ end
 local function recount(c, r)
     local keys, counted = record_keys(c), { connections = {}, sessions = {} }
     for index = 1, keys and #keys or 0 do
-        local texts = call('HVALS', keys[index])
+        local fields = call('HGETALL', keys[index])
         if r then
-            r.looked = r.looked + #texts
+            r.looked = r.looked + #fields / 2
         end
-        for _, text in pairs(texts) do
+        for field = 2, #fields, 2 do
+            local text = fields[field]
             local mark, holder, list = match(text, '^%d+/[^/:]*:(:?)([^/:]+)/%d*/%d*/[^/]*/[^/]*/([^/]*)/')
             if is_id(holder) then
                 local _, sessions = gsub(list, '[^,]+', '')
