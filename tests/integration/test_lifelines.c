@@ -61,8 +61,13 @@ static struct mt_process *start_daemon(struct stand *stand, const char *name, bo
     snprintf(load, sizeof load,
              "plugins.load=[{name: transport_resp, config: {listen: [\"unix://%s/%s.resp\"]}}]",
              mt_world_dir(stand->world), name);
-    const char *const set[] = {"detector.suspect_after=1h", "detector.dead_after=2h",
-                               "authorization.default=allow", load, NULL};
+    /* No regular look at Redis either: what happens, a signal caused. */
+    const char *const set[] = {"detector.heartbeat=20m",
+                               "detector.suspect_after=1h",
+                               "detector.dead_after=2h",
+                               "authorization.default=allow",
+                               load,
+                               NULL};
     struct mt_daemon_options options = {.server = stand->server, .set = set};
     struct mt_process *daemon = leads ? mt_daemon_lead(stand->world, name, &options)
                                       : mt_daemon_start(stand->world, name, &options);
