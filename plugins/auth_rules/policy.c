@@ -95,8 +95,10 @@ static void holder_of(const char *prefix, const char *name, char out[RULES_NAME_
                                    "._~@|+=-";
     unsigned char digest[RULES_DIGEST_SIZE] = {0};
     size_t length = strlen(name);
-    if (strspn(name, id_bytes) == length && strlen(prefix) + length <= RULES_NAME_MAX) {
-        snprintf(out, RULES_NAME_MAX + 1, "%s%s", prefix, name);
+    size_t before = strlen(prefix);
+    if (strspn(name, id_bytes) == length && before + length <= RULES_NAME_MAX) {
+        memcpy(out, prefix, before);
+        memcpy(out + before, name, length + 1);
         return;
     }
     (void)EVP_Digest(name, length, digest, NULL, EVP_sha256(), NULL);
