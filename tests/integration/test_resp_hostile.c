@@ -278,6 +278,8 @@ static void who_asks_and_does_not_read_waits(void **state) {
         hostile_check(hostile); /* whatever it does, others go on */
     }
     assert_true(hostile_metric(hostile, "output_bytes") <= 2L * 1024 * 1024);
+    assert_int_equal(hostile_metric(hostile, "slow_readers_total"), 0); /* no need to close it */
+    assert_false(peer->ended);
     hostile_bound(hostile, before, 32 * MIB);
     peer_close(&peer);
     hostile_await(hostile, "sockets", 1);
