@@ -1,5 +1,6 @@
 #include "auth/cache.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,18 +57,20 @@ void mu_auth_cache_destroy(struct mu_auth_cache **cache) {
     *cache = NULL;
 }
 
-/* With its length before it, so that no text can look like two; NULL is not the empty one. */
+/* With its length before it, so that no text can look like two; NULL is not the empty one. Bytes of
+ * this machine: a key is built for every question, and never leaves the process. */
 static bool part(struct mu_buffer *out, const char *text) {
-    return text == NULL ? mu_buffer_append_text(out, "-")
-                        : mu_buffer_printf(out, "%zu:%s", strlen(text), text);
+    size_t length = text != NULL ? strlen(text) : SIZE_MAX;
+    return mu_buffer_append(out, &length, sizeof length) &&
+           (text == NULL || mu_buffer_append(out, text, length));
 }
 
 bool mu_auth_cache_key(struct mu_buffer *out, const char *link,
                        const struct muster_principal *principal, enum muster_action action,
                        const struct muster_resource *resource) {
-    bool done = mu_buffer_printf(out, "%d %d %zu ", (int)principal->kind, (int)action,
-                                 principal->role_count) &&
-                part(out, link) && part(out, principal->id) && part(out, principal->instance) &&
+    const size_t numbers[] = {(size_t)principal->kind, (size_t)action, principal->role_count};
+    bool done = mu_buffer_append(out, numbers, sizeof numbers) && part(out, link) &&
+                part(out, principal->id) && part(out, principal->instance) &&
                 part(out, principal->claims);
     for (size_t i = 0; done && i < principal->role_count; i++) {
         done = part(out, principal->roles[i]);
@@ -114,7 +117,8 @@ void mu_auth_cache_put(struct mu_auth_cache *cache, uint64_t now, const struct m
         drop(cache, cache->entries);
     }
     entry = mu_calloc(1, sizeof *entry);
-    entry->key = mu_strndup(key->data, key->length);
+    entry->key = mu_calloc(1, key->length);
+    memcpy(entry->key, key->data, key->length);
     entry->until = now + (decision->cache_ms < KEEP_MAX_MS ? decision->cache_ms : KEEP_MAX_MS);
     entry->verdict = decision->verdict;
     entry->code = decision->code;
