@@ -9,15 +9,16 @@
 #include "instance.h"
 #include "process.h"
 
-void mb_door_start(struct mb_door *door, struct mb_server *server, const char *directory) {
-    char load[MB_LONG + 128];
+static void start(struct mb_door *door, struct mb_server *server, const char *directory,
+                  const char *plugins, const char *authorization) {
+    char load[3 * MB_LONG];
     mb_text(door->socket, sizeof door->socket, "%s/door.sock", directory);
     mb_text(load, sizeof load,
             "plugins.load=[{name: transport_resp, config: {listen: [\"unix://%s\"], "
-            "max_sockets: 20000}}]",
-            door->socket);
+            "max_sockets: 20000}}%s]",
+            door->socket, plugins);
     const char *settings[] = {load,
-                              "authorization.default=allow",
+                              authorization,
                               "detector.suspect_after=1h",
                               "detector.dead_after=2h",
                               "log.level=warn",
@@ -25,6 +26,17 @@ void mb_door_start(struct mb_door *door, struct mb_server *server, const char *d
     door->daemon = mb_daemon_start(server, directory, settings);
     struct mb_pipe *first = mb_pipe_open(door->socket);
     mb_pipe_close(&first);
+}
+
+void mb_door_start(struct mb_door *door, struct mb_server *server, const char *directory) {
+    start(door, server, directory, "", "authorization.default=allow");
+}
+
+void mb_door_start_with(struct mb_door *door, struct mb_server *server, const char *directory,
+                        const char *plugins, const char *chain) {
+    char authorization[MB_LONG];
+    mb_text(authorization, sizeof authorization, "authorization.chain=[%s]", chain);
+    start(door, server, directory, plugins, authorization);
 }
 
 void mb_door_stop(struct mb_door *door) {

@@ -15,6 +15,10 @@ struct mb_door {
 /* Starts the musterd of this build with transport_resp on a unix socket. Redis should be empty.
  * Instances that never speak are left alone. */
 void mb_door_start(struct mb_door *door, struct mb_server *server, const char *directory);
+/* The same with further entries of plugins.load (each with a comma before it) and of
+ * authorization.chain; what nobody decides is denied. */
+void mb_door_start_with(struct mb_door *door, struct mb_server *server, const char *directory,
+                        const char *plugins, const char *chain);
 /* SIGTERM, and the end. */
 void mb_door_stop(struct mb_door *door);
 

@@ -26,6 +26,8 @@ static const struct mb_scenario scenarios[] = {
      "ENTER >= 0.90 x, lists >= 0.8 x; CPU of the daemon <= 1.5 x Redis's", mb_scenario_resp},
     {"clients", "256 clients that wait for each answer, at the RESP door and straight at Redis",
      "Redis CPU <= 0.6 x", mb_scenario_clients},
+    {"authorization", "ENTER at the RESP door with two cached authorizers and with none", "a ratio",
+     mb_scenario_authorization},
     {"fanout", "10,000 sockets at the RESP door: idle, and with events while one does not read",
      "<= 4 KiB a socket, p99 <= 50 ms", mb_scenario_fanout},
     {"lifeline", "kill -9 of an instance at the RESP door until its sessions have new leaders",

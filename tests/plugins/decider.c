@@ -20,6 +20,7 @@ struct decider {
     const struct muster_host *host;
     const char *mood;
     uint64_t delay_ms;
+    uint64_t cache_ms;
     struct muster_handle last;
 };
 
@@ -78,6 +79,7 @@ static enum muster_verdict authorize(void *state, struct muster_handle handle,
     (void)resource;
     self->last = handle;
     self->host->log(self->plugin, MUSTER_LOG_INFO, "asked", "%s", self->mood);
+    decision->cache_ms = self->cache_ms; /* of what is decided at once */
     if (is(self, "allow")) {
         return MUSTER_ALLOW;
     }
@@ -116,6 +118,8 @@ static enum muster_status init(struct muster_plugin *plugin, const struct muster
     self->mood = host->config_text(plugin, host->config_get(plugin, NULL, "mood"));
     host->config_number(plugin, host->config_get(plugin, NULL, "delay"), MUSTER_CONFIG_DURATION,
                         &self->delay_ms);
+    host->config_number(plugin, host->config_get(plugin, NULL, "cache"), MUSTER_CONFIG_DURATION,
+                        &self->cache_ms);
     *state = self;
     return MUSTER_OK;
 }
@@ -135,6 +139,7 @@ static void close_(void *state) {
 static const struct muster_config_key keys[] = {
     {"mood", MUSTER_CONFIG_TEXT, false, "allow", 1, 64, "How it decides."},
     {"delay", MUSTER_CONFIG_DURATION, false, "1s", 1, 60000, "How late a late decision is."},
+    {"cache", MUSTER_CONFIG_DURATION, false, "0ms", 0, 86400000, "How long decisions hold."},
 };
 
 static const struct muster_plugin_hooks hooks = {.init = init, .stop = stop, .close = close_};
