@@ -34,11 +34,11 @@ static const char *const *settings(struct mt_stand *stand) {
     char load[1024];
     int port = start_service(stand);
     snprintf(load, sizeof load,
-             "plugins.load=[" MT_LOAD_PUBSUB ", {name: \"" MUSTER_BUILD_DIR
+             "plugins.load=[%s, {name: \"" MUSTER_BUILD_DIR
              "/plugins/auth_http.so\", config: {url: \"http://127.0.0.1:%d/authorize\","
              " authenticate_url: \"http://127.0.0.1:%d/authenticate\", timeout: 5m,"
              " max_concurrent: 64, max_queued: 10000, cache_max: 1h, breaker_failures: 1000}}]",
-             port, port);
+             mt_authority_doors(stand), port, port);
     texts[0] = mt_keep_text(stand, strdup(load));
     texts[1] = "authorization.chain=[auth_http]";
     return texts;

@@ -27,12 +27,12 @@ static const char *const *settings(struct mt_stand *stand) {
     char load[2048];
     write_keys(path);
     snprintf(load, sizeof load,
-             "plugins.load=[" MT_LOAD_PUBSUB ", {name: \"" MUSTER_BUILD_DIR
+             "plugins.load=[%s, {name: \"" MUSTER_BUILD_DIR
              "/plugins/auth_jwt.so\", config: {algorithms: [ES256], jwks: \"%s\","
              " claims: {user: sub, kind: kind, sessions: sessions},"
              " actions: [session.enter, session.lead, session.read, session.promote,"
-             " session.kick, session.configure]}}]",
-             path);
+             " session.kick, session.configure, events.subscribe]}}]",
+             mt_authority_doors(stand), path);
     texts[0] = mt_keep_text(stand, strdup(load));
     texts[1] = "authorization.chain=[auth_jwt]";
     return texts;

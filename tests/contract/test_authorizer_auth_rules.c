@@ -30,13 +30,13 @@ static const char *const *settings(struct mt_stand *stand) {
     static const char *texts[3];
     char load[2048];
     snprintf(load, sizeof load,
-             "plugins.load=[" MT_LOAD_PUBSUB ", {name: \"" MUSTER_BUILD_DIR
+             "plugins.load=[%s, {name: \"" MUSTER_BUILD_DIR
              "/plugins/auth_rules.so\", config: {principals: {"
              "desk: {kind: operator, token: \"%s\"}, blocked: {kind: operator, token: \"%s\"},"
              "idle: {kind: operator, token: \"%s\"}, ada: {kind: user, token: \"%s\"}},"
              "rules: [{principal: blocked, effect: deny, reason: \"nothing for this one\"},"
              " {principal: desk, effect: allow, cache: 1m}]}}]",
-             hashes[DESK], hashes[BLOCKED], hashes[IDLE], hashes[ADA]);
+             mt_authority_doors(stand), hashes[DESK], hashes[BLOCKED], hashes[IDLE], hashes[ADA]);
     texts[0] = mt_keep_text(stand, strdup(load));
     texts[1] = "authorization.chain=[auth_rules]";
     return texts;

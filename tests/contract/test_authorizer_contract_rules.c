@@ -16,9 +16,8 @@ static const char *const *settings(struct mt_stand *stand) {
     static const char *texts[3];
     char load[1024];
     snprintf(load, sizeof load,
-             "plugins.load=[" MT_LOAD_PUBSUB ", {name: \"" MT_RULES_PLUGIN
-             "\", config: {gate: \"%s\"}}]",
-             gate(stand));
+             "plugins.load=[%s, {name: \"" MT_RULES_PLUGIN "\", config: {gate: \"%s\"}}]",
+             mt_authority_doors(stand), gate(stand));
     texts[0] = mt_keep_text(stand, strdup(load));
     texts[1] = "authorization.chain=[contract_rules]";
     return texts;

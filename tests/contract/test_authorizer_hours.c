@@ -2,15 +2,20 @@
  * enters the sessions that it is told of. Here it is closed all day. */
 #include "lib/test.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "contract/authorizers/authority.h"
 
 static const char *const *settings(struct mt_stand *stand) {
-    static const char *const texts[] = {
-        "plugins.load=[" MT_LOAD_PUBSUB ", {name: \"" MUSTER_BUILD_DIR
-        "/tests/plugins/authorizer_hours.so\","
-        " config: {sessions: shut, opens: \"08:00\", closes: \"08:00\"}}]",
-        "authorization.chain=[authorizer_hours]", NULL};
-    (void)stand;
+    static const char *texts[3];
+    char load[1024];
+    snprintf(load, sizeof load,
+             "plugins.load=[%s, {name: \"" MUSTER_BUILD_DIR "/tests/plugins/authorizer_hours.so\","
+             " config: {sessions: shut, opens: \"08:00\", closes: \"08:00\"}}]",
+             mt_authority_doors(stand));
+    texts[0] = mt_keep_text(stand, strdup(load));
+    texts[1] = "authorization.chain=[authorizer_hours]";
     return texts;
 }
 
@@ -35,6 +40,7 @@ int main(void) {
         .settings = settings,
         .asker = asker,
         .covers = covers,
+        .ignores_subscriptions = true,
     };
     return mt_authority_run(&authority);
 }

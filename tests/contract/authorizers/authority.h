@@ -32,14 +32,15 @@ struct mt_authority {
     const char *name;   /* for test names */
     const char *plugin; /* its name in the configuration, which a TIMEOUT names */
     const char *reason; /* part of the sentence of every denial */
-    /* `key=value` settings for a daemon, ended by NULL: plugins.load with transport_pubsub
-     * (MT_LOAD_PUBSUB) and whatever it needs, and authorization.chain. Writes files and starts
-     * servers before. All of it lives as long as the stand. */
+    /* `key=value` settings for a daemon, ended by NULL: plugins.load with the doors
+     * (mt_authority_doors()) and whatever it needs, and authorization.chain. Writes files and
+     * starts servers before. All of it lives as long as the stand. */
     const char *const *(*settings)(struct mt_stand *stand);
     /* Who says what, for requests of `instance` ("a" or "b"). */
     struct mt_asker (*asker)(struct mt_stand *stand, enum mt_says says, const char *instance);
     /* Does it decide about this operation at all? NULL: about every one. */
     bool (*covers)(enum muster_operation operation);
+    bool ignores_subscriptions; /* it has no opinion about events.subscribe */
     /* A credential of an end user that is accepted (as `user`) or denied; NULL: never. The function
      * may be NULL: it is no authenticator of end users. */
     const char *(*credential)(struct mt_stand *stand, enum mt_says says);
@@ -51,8 +52,10 @@ struct mt_authority {
 };
 
 #define MT_GATE "gate"
-#define MT_LOAD_PUBSUB "{name: \"" MUSTER_BUILD_DIR "/plugins/transport_pubsub.so\"}"
 #define MT_RULES_PLUGIN MUSTER_BUILD_DIR "/tests/plugins/contract_rules.so"
+
+/* The entries of plugins.load for the doors that the suite asks through. */
+const char *mt_authority_doors(struct mt_stand *stand);
 
 /* Runs all cases; the exit code of a test program. */
 int mt_authority_run(const struct mt_authority *authority);
@@ -65,13 +68,14 @@ int mt_authority_run(const struct mt_authority *authority);
     X(denied)           /* every operation: DENIED with the reason, nothing changed in Redis */    \
     X(undecided_denied) /* every operation: DENIED by the default, nothing changed */              \
     X(undecided_allowed)                                                                           \
-    X(late)        /* every operation: TIMEOUT that names the plugin, nothing changed */           \
-    X(slow)        /* every operation: allowed, later */                                           \
-    X(credentials) /* of end users: accepted, denied, unknown */                                   \
-    X(cached)      /* until musterctl flush, yes and no alike */                                   \
-    X(stopped)     /* cleanly, with questions pending, and none of them allowed */                 \
-    X(load)        /* thousands at once, half of them denied, none of them wrongly */              \
-    X(reload)      /* keeps serving, and says the same */
+    X(late)          /* every operation: TIMEOUT that names the plugin, nothing changed */         \
+    X(slow)          /* every operation: allowed, later */                                         \
+    X(credentials)   /* of end users: accepted, denied, unknown */                                 \
+    X(subscriptions) /* at the RESP door: allowed, denied, undecided */                            \
+    X(cached)        /* until musterctl flush, yes and no alike */                                 \
+    X(stopped)       /* cleanly, with questions pending, and none of them allowed */               \
+    X(load)          /* thousands at once, half of them denied, none of them wrongly */            \
+    X(reload)        /* keeps serving, and says the same */
 
 struct mt_suite {
     const struct mt_authority *authority;

@@ -7,6 +7,16 @@
 #include "lib/dump.h"
 #include "lib/test.h"
 
+const char *mt_authority_doors(struct mt_stand *stand) {
+    char load[512];
+    snprintf(load, sizeof load,
+             "{name: \"" MUSTER_BUILD_DIR "/plugins/transport_pubsub.so\"},"
+             " {name: \"" MUSTER_BUILD_DIR "/plugins/transport_resp.so\","
+             " config: {listen: [\"unix://%s\"]}}",
+             mt_world_path(stand->world, "resp.sock"));
+    return mt_keep_text(stand, strdup(load));
+}
+
 static int set_up(void **state) {
     struct mt_suite *suite = calloc(1, sizeof *suite);
     size_t count = 0;
