@@ -31,7 +31,7 @@ expect "$prefix/etc/muster/muster.yaml"
 expect "$prefix/lib/muster/plugins/transport_pubsub.so"
 expect "$prefix/lib/muster/plugins/transport_resp.so"
 [[ -n $(find "$prefix" -path '*/pkgconfig/muster.pc') ]] || fail "not installed: muster.pc"
-for file in README.md CHANGELOG.md LICENSE ARCHITECTURE.md examples/muster.yaml \
+for file in README.md CHANGELOG.md LICENSE ARCHITECTURE.md examples/muster.yaml examples/users.acl \
   examples/plugins/transport_line/CMakeLists.txt; do
   expect "$prefix/share/doc/muster/$file"
 done
