@@ -93,7 +93,8 @@ void resp_identified(struct resp_session *session, enum resp_identity_stage stag
 
 /* Clients that are given a token alone say `default`, as Redis calls who has no other name. */
 static struct muster_text user_of(const struct muster_text *user) {
-    return strcmp(user->data, "default") == 0 ? (struct muster_text){0} : *user;
+    const struct muster_text none = {0};
+    return strcmp(user->data, "default") == 0 ? none : *user;
 }
 
 RESP_COMMAND(auth) {
