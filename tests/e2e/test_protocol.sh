@@ -81,8 +81,8 @@ steps() {
 # A daemon that coordinates.
 start_daemon() {
   "$build/musterd" --set "state_dir=$dir/state" --set redis.mode=external \
-    --set "redis.url=unix://$dir/redis.sock" --set detector.suspect_after=8s \
-    --set detector.dead_after=12s 2>"$dir/musterd.log" &
+    --set "redis.url=unix://$dir/redis.sock" --set detector.suspect_after=12s \
+    --set detector.dead_after=16s 2>"$dir/musterd.log" &
   daemon=$!
   wait_for 'a coordinator' grep -q 'event=data\.' "$dir/musterd.log"
 }

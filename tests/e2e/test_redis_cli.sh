@@ -66,7 +66,8 @@ line_of() {
   grep -n -m 1 -- "$1" "$dir/events.log" | cut -d: -f1
 }
 
-"$build/musterd" --set "state_dir=$state" --set redis.mode=managed 2>"$dir/musterd.log" &
+"$build/musterd" --set "state_dir=$state" --set redis.mode=managed \
+  --set detector.suspect_after=8s --set detector.dead_after=12s 2>"$dir/musterd.log" &
 started+=($!)
 wait_for 'a coordinator' grep -q 'event=data\.' "$dir/musterd.log"
 

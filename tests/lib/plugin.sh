@@ -63,9 +63,10 @@ plugin_wait() {
   done
 }
 
-# plugin_daemon SETTING... - a daemon with a managed Redis, and waits until it coordinates.
+# plugin_daemon SETTING... - a daemon with a managed Redis, and waits until it coordinates. Instances
+# that never speak are left alone.
 plugin_daemon() {
-  local setting arguments=()
+  local setting arguments=(--set detector.suspect_after=1h --set detector.dead_after=2h)
   for setting in "$@"; do
     arguments+=(--set "$setting")
   done
