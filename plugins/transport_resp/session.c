@@ -163,7 +163,7 @@ static bool may_look(const struct resp_session *session) {
     if (session->held) {
         return session->first == NULL;
     }
-    return session->pending < settings->max_pending &&
+    return session->slots < settings->max_pending &&
            resp_session_backlog(session) <= settings->max_output / 2;
 }
 
@@ -236,7 +236,7 @@ void resp_session_run(struct resp_session *session) {
     if (session->left == 0 && session->kept != NULL) {
         forget_bytes(session);
     }
-    bool full = session->pending >= session->door->settings.max_pending;
+    bool full = session->slots >= session->door->settings.max_pending;
     if (full && !session->paused) {
         resp_count_add(&session->door->counts, RESP_COUNT_PAUSED, 1);
     }

@@ -78,9 +78,10 @@ struct resp_session {
     size_t handed;  /* bytes that the owner took from `out` and the system did not yet take */
     size_t counted; /* of the backlog, in the door's count */
     struct resp_slot *first, **last; /* slots */
-    size_t pending;                  /* slots not done */
-    struct resp_slot *written;       /* an immediate reply that `stored` does not count yet */
-    size_t stored;                   /* bytes in slots that are done */
+    size_t slots;              /* all of them: an immediate reply behind others takes memory, too */
+    size_t pending;            /* slots not done */
+    struct resp_slot *written; /* an immediate reply that `stored` does not count yet */
+    size_t stored;             /* bytes in slots that are done */
 
     struct muster_caller *caller; /* NULL: anonymous */
     struct resp_bucket *bucket;   /* rate.c; NULL: not yet looked up */

@@ -20,6 +20,7 @@ struct resp_slot *resp_slot_add(struct resp_session *session, enum resp_ask_kind
     slot->ask.kind = kind;
     slot->ask.session = session;
     slot->reply.protocol = session->out.protocol;
+    session->slots++;
     *session->last = slot;
     session->last = &slot->next;
     return slot;
@@ -47,6 +48,7 @@ void resp_slots_settle(struct resp_session *session) {
 static void pop(struct resp_session *session) {
     struct resp_slot *slot = session->first;
     session->first = slot->next;
+    session->slots--;
     if (session->first == NULL) {
         session->last = &session->first;
     }

@@ -138,9 +138,27 @@ static void at_max_pending_it_is_read_no_further(void **state) {
     stand_say(f->session, "LEADER b");
     assert_false(resp_session_reads(f->session));
     assert_int_equal(f->stand->door.counts.values[RESP_COUNT_PAUSED], 1);
-    stand_reply(f->stand, "LEADER b", "{}"); /* the order does not matter for the bound */
-    assert_true(resp_session_reads(f->session));
+    stand_reply(f->stand, "LEADER b", "{}"); /* its reply waits, and takes memory */
+    assert_false(resp_session_reads(f->session));
     stand_reply(f->stand, "LEADER a", "{}");
+    assert_true(resp_session_reads(f->session));
+    resp_session_sent(f->session, f->session->out.length, 0);
+}
+
+static void replies_that_wait_count_too(void **state) {
+    struct fixture *f = *state;
+    f->stand->door.settings.max_pending = 10;
+    stand_say(f->session, "LEADER a");
+    for (int i = 0; i < 50; i++) {
+        stand_say(f->session, "PING"); /* nothing of which is sent before LEADER is answered */
+    }
+    assert_int_equal(f->session->slots, 10);
+    assert_false(resp_session_reads(f->session));
+    stand_reply(f->stand, "LEADER a", "{}");
+    while (resp_session_runnable(f->session)) {
+        resp_session_run(f->session);
+    }
+    assert_int_equal(f->session->out.length, 8 + 50 * 7);
     resp_session_sent(f->session, f->session->out.length, 0);
 }
 
@@ -303,6 +321,7 @@ int main(void) {
         SESSION_TEST(a_million_requests_take_many_turns),
         SESSION_TEST(what_comes_while_some_is_kept_follows_it),
         SESSION_TEST(at_max_pending_it_is_read_no_further),
+        SESSION_TEST(replies_that_wait_count_too),
         SESSION_TEST(at_max_pending_total_requests_are_refused_in_order),
         SESSION_TEST(a_refusing_host_is_answered_in_order),
         SESSION_TEST(a_reader_that_is_too_slow_is_given_up),
