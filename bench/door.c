@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -43,34 +44,40 @@ void mb_door_stop(struct mb_door *door) {
     mb_end(&door->daemon, SIGTERM);
 }
 
-double mb_process_cpu(pid_t process) {
+/* The file of /proc/<process>, or fails. */
+static void read_proc(pid_t process, const char *name, char *text, size_t size) {
     char path[64];
-    char text[1024];
-    unsigned long user = 0;
-    unsigned long system = 0;
-    mb_text(path, sizeof path, "/proc/%d/stat", (int)process);
+    mb_text(path, sizeof path, "/proc/%d/%s", (int)process, name);
     FILE *file = fopen(path, "re");
-    size_t length = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    size_t length = file != NULL ? fread(text, 1, size - 1, file) : 0;
     text[length] = '\0';
     if (file != NULL)
         fclose(file);
+    if (length == 0)
+        mb_fail("cannot read %s", path);
+}
+
+/* The number behind `skip` spaces. */
+static double number_after(const char *text, unsigned skip) {
+    for (; skip > 0 && text != NULL; skip--) {
+        text = strchr(text, ' ');
+        text = text != NULL ? text + 1 : NULL;
+    }
+    return text != NULL ? strtod(text, NULL) : 0;
+}
+
+double mb_process_cpu(pid_t process) {
+    char text[1024];
+    read_proc(process, "stat", text, sizeof text);
     /* Behind the name, which may hold anything: state, then ten numbers, then these two. */
     const char *at = strrchr(text, ')');
-    if (at == NULL ||
-        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-        mb_fail("cannot read %s", path);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    return (number_after(at, 12) + number_after(at, 13)) / (double)sysconf(_SC_CLK_TCK);
 }
 
 double mb_process_memory(pid_t process) {
-    char path[64];
-    unsigned long pages = 0;
-    mb_text(path, sizeof path, "/proc/%d/statm", (int)process);
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
-        mb_fail("cannot read %s", path);
-    fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    char text[256];
+    read_proc(process, "statm", text, sizeof text);
+    return number_after(text, 1) * (double)sysconf(_SC_PAGESIZE);
 }
 
 size_t mb_allow_files(size_t count) {

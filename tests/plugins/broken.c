@@ -53,13 +53,13 @@ static const struct muster_transport_hooks transport = {.reply = reply};
 #undef MINOR
 #define MINOR 0
 #undef HOST_SIZE
-#define HOST_SIZE (uint32_t)offsetof(struct muster_host, subscribe_pattern)
+#define HOST_SIZE (uint32_t) offsetof(struct muster_host, subscribe_pattern)
 #undef HOOKS_SIZE
-#define HOOKS_SIZE (uint32_t)offsetof(struct muster_plugin_hooks, reload)
+#define HOOKS_SIZE (uint32_t) offsetof(struct muster_plugin_hooks, reload)
 #elif defined(BROKEN_SHORTER)
 /* Says 1.1, and has the hooks of 1.0. */
 #undef HOOKS_SIZE
-#define HOOKS_SIZE (uint32_t)offsetof(struct muster_plugin_hooks, reload)
+#define HOOKS_SIZE (uint32_t) offsetof(struct muster_plugin_hooks, reload)
 #elif defined(BROKEN_SHORT)
 #undef TRANSPORT_SIZE
 #define TRANSPORT_SIZE (uint32_t)sizeof(void *)
