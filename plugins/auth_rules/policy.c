@@ -97,8 +97,10 @@ static void holder_of(const char *prefix, const char *name, char out[RULES_NAME_
     size_t length = strlen(name);
     size_t before = strlen(prefix);
     if (strspn(name, id_bytes) == length && before + length <= RULES_NAME_MAX) {
-        memcpy(out, prefix, before);
-        memcpy(out + before, name, length + 1);
+        for (size_t i = 0; i < before + length; i++) {
+            out[i] = i < before ? prefix[i] : name[i - before];
+        }
+        out[before + length] = '\0';
         return;
     }
     (void)EVP_Digest(name, length, digest, NULL, EVP_sha256(), NULL);
