@@ -164,7 +164,7 @@ char *mt_signer_pem(const struct mt_signer *signer) {
     char *data = NULL;
     must(bio != NULL && PEM_write_bio_PUBKEY(bio, signer->key) == 1);
     long length = BIO_get_mem_data(bio, &data);
-    char *pem = strndup(data, (size_t)length);
+    char *pem = mt_format("%.*s", (int)length, data); /* it has no NUL behind it */
     BIO_free(bio);
     return pem;
 }
