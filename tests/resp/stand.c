@@ -342,3 +342,22 @@ void stand_message(struct stand *stand, const char *pattern, const char *channel
         .channel = channel, .payload = payload, .length = strlen(payload), .pattern = pattern};
     resp_door_message(&stand->door, &event);
 }
+
+int stand_set_up(void **state) {
+    struct stand_fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->stand = stand_create();
+    f->session = stand_session(f->stand);
+    *state = f;
+    return 0;
+}
+
+int stand_tear_down(void **state) {
+    struct stand_fixture *f = *state;
+    if (f->session != NULL) {
+        resp_session_destroy(&f->session);
+    }
+    stand_destroy(&f->stand);
+    free(f);
+    return 0;
+}

@@ -35,6 +35,14 @@ struct stand {
     size_t wakes;
 };
 
+/* What most tests begin with: a stand and one session of it, which the test may destroy. */
+struct stand_fixture {
+    struct stand *stand;
+    struct resp_session *session;
+};
+int stand_set_up(void **state);
+int stand_tear_down(void **state);
+
 struct stand *stand_create(void);
 /* Demands that everything was released. Sessions are destroyed before. */
 void stand_destroy(struct stand **stand);

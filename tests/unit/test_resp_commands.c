@@ -5,40 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fixture {
-    struct stand *stand;
-    struct resp_session *session;
-};
-
-static int set_up(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->stand = stand_create();
-    f->session = stand_session(f->stand);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    resp_session_destroy(&f->session);
-    stand_destroy(&f->stand);
-    free(f);
-    return 0;
-}
-
-static void answers(struct fixture *f, const char *request, const char *reply) {
+static void answers(struct stand_fixture *f, const char *request, const char *reply) {
     stand_say(f->session, request);
     stand_expect(f->session, reply);
 }
 
-static void begins(struct fixture *f, const char *request, const char *reply) {
+static void begins(struct stand_fixture *f, const char *request, const char *reply) {
     stand_say(f->session, request);
     stand_expect_begin(f->session, reply);
 }
 
 static void what_clients_say_when_they_connect(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     answers(f, "CLIENT SETINFO LIB-NAME ioredis", "+OK\r\n");
     answers(f, "CLIENT SETINFO lib-ver 5.4.1", "+OK\r\n");
     answers(f, "CLIENT SETINFO LIB-NAME redis-py(muster_v1)", "+OK\r\n");
@@ -60,7 +38,7 @@ static void what_clients_say_when_they_connect(void **state) {
 }
 
 static void what_makes_no_sense_is_refused(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     answers(f, "GET_ME out", "-BAD_REQUEST unknown command 'GET_ME'; HELP lists them\r\n");
     begins(f, "ECHO", "-BAD_REQUEST wrong number of arguments for 'ECHO'");
     begins(f, "ECHO a b", "-BAD_REQUEST wrong number of arguments for 'ECHO'");
@@ -79,7 +57,7 @@ static void what_makes_no_sense_is_refused(void **state) {
 }
 
 static void info_says_what_clients_look_for(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "INFO");
     resp_out_raw(&f->session->out, "", 1); /* ends it, for strstr() */
     const char *text = f->session->out.data;
@@ -98,7 +76,7 @@ static void info_says_what_clients_look_for(void **state) {
 }
 
 static void help_and_command_know_every_operation(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     size_t all = f->stand->door.operation_count + resp_command_count;
     char text[64];
     snprintf(text, sizeof text, "*%zu\r\n", all);
@@ -118,7 +96,7 @@ static void help_and_command_know_every_operation(void **state) {
 }
 
 static void metrics_are_for_those_who_may(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "METRICS");
     stand_say(f->session, "PING");
     stand_expect(f->session, "");
@@ -130,7 +108,7 @@ static void metrics_are_for_those_who_may(void **state) {
 }
 
 static void client_info_is_of_this_one_only(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     stand_say(f->session, "CLIENT SETNAME me");
     resp_session_sent(f->session, f->session->out.length, 0);
@@ -144,7 +122,7 @@ static void client_info_is_of_this_one_only(void **state) {
     resp_session_destroy(&other);
 }
 
-#define COMMAND_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define COMMAND_TEST(name) cmocka_unit_test_setup_teardown(name, stand_set_up, stand_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -5,29 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fixture {
-    struct stand *stand;
-    struct resp_session *session;
-};
-
-static int set_up(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->stand = stand_create();
-    f->session = stand_session(f->stand);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    resp_session_destroy(&f->session);
-    stand_destroy(&f->stand);
-    free(f);
-    return 0;
-}
-
-static void expect_caller(struct fixture *f, const char *id) {
+static void expect_caller(struct stand_fixture *f, const char *id) {
     stand_say(f->session, "ACL WHOAMI");
     char text[64];
     snprintf(text, sizeof text, "$%zu\r\n%s\r\n", strlen(id), id);
@@ -35,7 +13,7 @@ static void expect_caller(struct fixture *f, const char *id) {
 }
 
 static void auth_takes_a_token_with_or_without_a_user(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     expect_caller(f, "anonymous");
     stand_say(f->session, "AUTH s3cret");
     stand_know(f->stand, "- s3cret", "node-1");
@@ -51,7 +29,7 @@ static void auth_takes_a_token_with_or_without_a_user(void **state) {
 }
 
 static void what_comes_behind_auth_waits_for_it(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_feed(f->session, "LEADER a\r\nAUTH t\r\nLEADER b\r\n", 28);
     assert_int_equal(stand_open(f->stand), 1); /* not even AUTH: the order of replies */
     stand_reply(f->stand, "LEADER a", "{}");
@@ -66,7 +44,7 @@ static void what_comes_behind_auth_waits_for_it(void **state) {
 }
 
 static void a_token_that_does_not_hold_leaves_nobody(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "AUTH t");
     stand_know(f->stand, "- t", "node-1");
     stand_say(f->session, "AUTH wrong");
@@ -86,7 +64,7 @@ static void a_token_that_does_not_hold_leaves_nobody(void **state) {
 }
 
 static void hello_does_all_at_once(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "HELLO 3 AUTH node-1 t SETNAME me");
     stand_expect(f->session, "");
     stand_know(f->stand, "node-1 t", "node-1");
@@ -101,7 +79,7 @@ static void hello_does_all_at_once(void **state) {
 }
 
 static void a_hello_that_fails_changes_nothing(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "HELLO 4");
     stand_expect(f->session, "-NOPROTO unsupported protocol version; there are 2 and 3\r\n");
     stand_say(f->session, "HELLO 3 AUTH a b SETNAME me");
@@ -116,7 +94,7 @@ static void a_hello_that_fails_changes_nothing(void **state) {
 }
 
 static void reset_forgets_who_it_is(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "HELLO 3 AUTH a t SETNAME me");
     stand_know(f->stand, "a t", "node-1");
     stand_say(f->session, "SUBSCRIBE instances");
@@ -129,7 +107,7 @@ static void reset_forgets_who_it_is(void **state) {
 }
 
 static void a_certificate_is_asked_about_before_anything_else(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     resp_session_certify(f->session, "CN=node-1");
     stand_say(f->session, "ACL WHOAMI");
     stand_expect(f->session, "");
@@ -142,14 +120,14 @@ static void a_certificate_is_asked_about_before_anything_else(void **state) {
 }
 
 static void a_certificate_that_nobody_knows_is_anonymous(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     resp_session_certify(f->session, "CN=x");
     stand_refuse(f->stand, "- - CN=x", MUSTER_UNAUTHENTICATED, "unknown");
     expect_caller(f, "anonymous");
 }
 
 static void an_end_while_somebody_thinks_cancels(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "HELLO 3 AUTH a t SETNAME me");
     resp_session_hung_up(f->session);
     assert_int_equal(stand_open(f->stand), 0);
@@ -162,7 +140,7 @@ static bool contains(const char *data, size_t length, const char *text) {
 }
 
 static void credentials_are_overwritten(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     char text[] = "*2\r\n$4\r\nAUTH\r\n$10\r\nsupersecre\r\n";
     resp_session_feed(f->session, text, sizeof text - 1);
     assert_false(contains(text, sizeof text, "supersecre"));
@@ -186,7 +164,7 @@ static void credentials_are_overwritten(void **state) {
     stand_know(f->stand, "- again", NULL);
 }
 
-#define IDENTITY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define IDENTITY_TEST(name) cmocka_unit_test_setup_teardown(name, stand_set_up, stand_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -5,31 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fixture {
-    struct stand *stand;
-    struct resp_session *session;
-};
-
-static int set_up(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->stand = stand_create();
-    f->session = stand_session(f->stand);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    if (f->session != NULL) {
-        resp_session_destroy(&f->session);
-    }
-    stand_destroy(&f->stand);
-    free(f);
-    return 0;
-}
-
-static void ask(struct fixture *f, struct resp_session *session, const char *request) {
+static void ask(struct stand_fixture *f, struct resp_session *session, const char *request) {
     stand_say(session, request);
     stand_reply(f->stand, request, "{}");
 }
@@ -44,7 +20,7 @@ static void hang_up(struct resp_session **session) {
     "\",\"quiet_ms\":" quiet "}\n"
 
 static void the_end_of_a_socket_is_told(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     ask(f, f->session, "START n1 k1");
     ask(f, f->session, "HEARTBEAT n2 k2");
     f->stand->now += 300;
@@ -58,7 +34,7 @@ static void the_end_of_a_socket_is_told(void **state) {
 }
 
 static void only_a_good_answer_counts(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "HEARTBEAT n1 k1");
     stand_refuse(f->stand, "HEARTBEAT n1 k1", MUSTER_STALE_INCARNATION, "another");
     ask(f, f->session, "ENTER r n1 k1 x");
@@ -67,7 +43,7 @@ static void only_a_good_answer_counts(void **state) {
 }
 
 static void the_last_socket_counts(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     ask(f, f->session, "START n1 k1");
     ask(f, other, "HEARTBEAT n1 k1");
@@ -78,7 +54,7 @@ static void the_last_socket_counts(void **state) {
 }
 
 static void a_new_incarnation_takes_the_place_of_the_old(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     ask(f, f->session, "START n1 k1");
     ask(f, f->session, "START n1 k2");
     hang_up(&f->session);
@@ -86,7 +62,7 @@ static void a_new_incarnation_takes_the_place_of_the_old(void **state) {
 }
 
 static void stop_ends_it(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     ask(f, f->session, "START n1 k1");
     ask(f, other, "STOP n1 k0"); /* not the one that lives */
@@ -97,7 +73,7 @@ static void stop_ends_it(void **state) {
 }
 
 static void a_farewell_is_no_death(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     ask(f, f->session, "START n1 k1");
     ask(f, other, "START n2 k2");
@@ -110,7 +86,7 @@ static void a_farewell_is_no_death(void **state) {
 }
 
 static void neither_is_the_end_of_the_daemon(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     ask(f, f->session, "START n1 k1");
     f->stand->door.stopping = true;
     hang_up(&f->session);
@@ -118,14 +94,14 @@ static void neither_is_the_end_of_the_daemon(void **state) {
 }
 
 static void nor_that_this_side_closes(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     ask(f, f->session, "START n1 k1");
     resp_session_destroy(&f->session);
     assert_string_equal(f->stand->published, "");
 }
 
 static void one_that_cannot_be_told_is_counted(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     ask(f, f->session, "START n1 k1");
     f->stand->publish_says = MUSTER_UNAVAILABLE;
     hang_up(&f->session);
@@ -134,7 +110,7 @@ static void one_that_cannot_be_told_is_counted(void **state) {
 }
 
 static void a_socket_has_a_bounded_number(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     for (int i = 0; i < RESP_LIFELINES_MAX + 1; i++) {
         char text[32];
         snprintf(text, sizeof text, "START n%d k", i);
@@ -143,7 +119,7 @@ static void a_socket_has_a_bounded_number(void **state) {
     assert_int_equal(f->session->lifeline_count, RESP_LIFELINES_MAX);
 }
 
-#define LIFELINE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define LIFELINE_TEST(name) cmocka_unit_test_setup_teardown(name, stand_set_up, stand_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

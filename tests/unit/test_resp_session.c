@@ -5,34 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fixture {
-    struct stand *stand;
-    struct resp_session *session;
-};
-
-static int set_up(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->stand = stand_create();
-    f->session = stand_session(f->stand);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    if (f->session != NULL) {
-        resp_session_destroy(&f->session);
-    }
-    stand_destroy(&f->stand);
-    free(f);
-    return 0;
-}
-
 /* ---- replies ---- */
 
 static void replies_keep_the_order_of_requests(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "ISMEMBER r c1");
     stand_say(f->session, "PING");
     stand_say(f->session, "LEADER r");
@@ -47,7 +23,7 @@ static void replies_keep_the_order_of_requests(void **state) {
 }
 
 static void one_that_is_never_answered_holds_back_only_its_own_socket(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     stand_say(f->session, "LEADER a");
     stand_say(f->session, "LEADER b");
@@ -62,7 +38,7 @@ static void one_that_is_never_answered_holds_back_only_its_own_socket(void **sta
 }
 
 static void results_have_the_type_that_a_redis_user_expects(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "COUNT a");
     stand_say(f->session, "COUNT a b");
     stand_say(f->session, "INSTANCES");
@@ -80,7 +56,7 @@ static void results_have_the_type_that_a_redis_user_expects(void **state) {
 /* ---- input ---- */
 
 static void bytes_may_come_in_any_pieces(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     static const char text[] = "*3\r\n$8\r\nISMEMBER\r\n$1\r\nr\r\n$2\r\nc1\r\nPING\r\n*0\r\n\r\n"
                                "*1\r\n$4\r\nPING\r\n";
     for (size_t i = 0; i < sizeof text - 1; i++) {
@@ -91,7 +67,7 @@ static void bytes_may_come_in_any_pieces(void **state) {
 }
 
 static void a_million_requests_take_many_turns(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     char text[6 * 1000 + 1] = "";
     for (size_t i = 0; i < 1000; i++) {
         memcpy(text + 6 * i, "PING\r\n", 6);
@@ -114,7 +90,7 @@ static void a_million_requests_take_many_turns(void **state) {
 }
 
 static void what_comes_while_some_is_kept_follows_it(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     f->stand->door.settings.max_pending = 1;
     stand_feed(f->session, "LEADER a\r\nLEADER b\r\nLEA", 23);
     stand_feed(f->session, "DER c\r\n", 7);
@@ -131,7 +107,7 @@ static void what_comes_while_some_is_kept_follows_it(void **state) {
 /* ---- bounds ---- */
 
 static void at_max_pending_it_is_read_no_further(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     f->stand->door.settings.max_pending = 2;
     stand_say(f->session, "LEADER a");
     assert_true(resp_session_reads(f->session));
@@ -146,7 +122,7 @@ static void at_max_pending_it_is_read_no_further(void **state) {
 }
 
 static void replies_that_wait_count_too(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     f->stand->door.settings.max_pending = 10;
     stand_say(f->session, "LEADER a");
     for (int i = 0; i < 50; i++) {
@@ -163,7 +139,7 @@ static void replies_that_wait_count_too(void **state) {
 }
 
 static void at_max_pending_total_requests_are_refused_in_order(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     f->stand->door.settings.max_pending_total = 2;
     stand_say(f->session, "LEADER a");
@@ -181,7 +157,7 @@ static void at_max_pending_total_requests_are_refused_in_order(void **state) {
 }
 
 static void a_refusing_host_is_answered_in_order(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "LEADER a");
     f->stand->refuse_all = MUSTER_OVERLOADED;
     stand_say(f->session, "LEADER b");
@@ -192,7 +168,7 @@ static void a_refusing_host_is_answered_in_order(void **state) {
 }
 
 static void a_reader_that_is_too_slow_is_given_up(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_settings *settings = &f->stand->door.settings;
     settings->max_output = 4096;
     stand_say(f->session, "LEADER a");
@@ -211,7 +187,7 @@ static void a_reader_that_is_too_slow_is_given_up(void **state) {
 }
 
 static void what_waits_behind_a_request_counts_as_output(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     f->stand->door.settings.max_output = 1000;
     char line[600] = "ECHO ";
     memset(line + 5, 'x', 500);
@@ -223,7 +199,7 @@ static void what_waits_behind_a_request_counts_as_output(void **state) {
 }
 
 static void the_rate_is_one_of_the_principal(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     f->stand->door.settings.rate = 10;
     f->stand->door.settings.rate_burst = 2;
@@ -252,7 +228,7 @@ static void the_rate_is_one_of_the_principal(void **state) {
 /* ---- ends ---- */
 
 static void quit_waits_for_what_is_under_way(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_feed(f->session, "LEADER a\r\nQUIT\r\nPING\r\n", 22);
     assert_false(resp_session_reads(f->session));
     stand_expect(f->session, "");
@@ -265,7 +241,7 @@ static void quit_waits_for_what_is_under_way(void **state) {
 }
 
 static void nonsense_is_said_in_order_and_closes(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_feed(f->session, "LEADER a\r\n*2147483647\r\nPING\r\n", 29);
     assert_false(resp_session_over(f->session));
     stand_reply(f->stand, "LEADER a", "{}");
@@ -276,7 +252,7 @@ static void nonsense_is_said_in_order_and_closes(void **state) {
 }
 
 static void http_is_closed_without_a_word(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "GET / HTTP/1.1");
     stand_expect(f->session, "");
     assert_true(resp_session_over(f->session));
@@ -284,7 +260,7 @@ static void http_is_closed_without_a_word(void **state) {
 }
 
 static void an_end_cancels_what_is_under_way(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "LEADER a");
     stand_say(f->session, "METRICS");
     resp_session_hung_up(f->session);
@@ -294,7 +270,7 @@ static void an_end_cancels_what_is_under_way(void **state) {
 }
 
 static void a_door_that_stops_answers_what_it_has(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "LEADER a");
     stand_say(f->session, "LEADER b");
     f->stand->door.stopping = true;
@@ -310,7 +286,7 @@ static void a_door_that_stops_answers_what_it_has(void **state) {
     assert_true(resp_session_over(f->session));
 }
 
-#define SESSION_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define SESSION_TEST(name) cmocka_unit_test_setup_teardown(name, stand_set_up, stand_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -5,30 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fixture {
-    struct stand *stand;
-    struct resp_session *session;
-};
-
-static int set_up(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->stand = stand_create();
-    f->session = stand_session(f->stand);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    resp_session_destroy(&f->session);
-    stand_destroy(&f->stand);
-    free(f);
-    return 0;
-}
-
 /* Subscribes one channel, and takes the confirmation. */
-static void subscribe(struct fixture *f, struct resp_session *session, const char *name,
+static void subscribe(struct stand_fixture *f, struct resp_session *session, const char *name,
                       const char *asked) {
     char text[256];
     snprintf(text, sizeof text, "SUBSCRIBE %s", name);
@@ -40,7 +18,7 @@ static void subscribe(struct fixture *f, struct resp_session *session, const cha
 }
 
 static void each_name_is_confirmed_once_all_are_allowed(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_feed(f->session, "SUBSCRIBE session:a instances\r\nPING\r\n", 37);
     stand_allow(f->stand, "events.subscribe instances");
     stand_expect(f->session, "");
@@ -54,7 +32,7 @@ static void each_name_is_confirmed_once_all_are_allowed(void **state) {
 }
 
 static void one_denial_fails_the_command(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "SUBSCRIBE session:a session:b");
     stand_refuse(f->stand, "events.subscribe a", MUSTER_DENIED, "not yours");
     stand_expect(f->session, "");
@@ -68,7 +46,7 @@ static void one_denial_fails_the_command(void **state) {
 }
 
 static void names_that_are_none_are_refused(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     static const char *const wrong[] = {
         "SUBSCRIBE x",
         "SUBSCRIBE session:",
@@ -96,7 +74,7 @@ static void names_that_are_none_are_refused(void **state) {
 }
 
 static void sockets_share_a_subscription_of_the_host(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     subscribe(f, f->session, "session:a", "a");
     subscribe(f, other, "events:session:a", "a");
@@ -116,7 +94,7 @@ static void sockets_share_a_subscription_of_the_host(void **state) {
 }
 
 static void patterns_say_by_which_name_and_which_channel(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "PSUBSCRIBE session:a* *");
     stand_allow(f->stand, "events.subscribe a*");
     stand_allow(f->stand, "events.subscribe *");
@@ -133,7 +111,7 @@ static void patterns_say_by_which_name_and_which_channel(void **state) {
 }
 
 static void protocol_2_is_restricted_while_subscribed(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     subscribe(f, f->session, "instances", "instances");
     stand_say(f->session, "LEADER a");
     stand_expect_begin(f->session, "-ERR Can't execute 'LEADER': only (P)SUBSCRIBE / ");
@@ -150,7 +128,7 @@ static void protocol_2_is_restricted_while_subscribed(void **state) {
 }
 
 static void protocol_3_asks_and_hears_on_one_socket(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *other = stand_session(f->stand);
     stand_say(f->session, "HELLO 3");
     resp_session_sent(f->session, f->session->out.length, 0);
@@ -168,7 +146,7 @@ static void protocol_3_asks_and_hears_on_one_socket(void **state) {
 }
 
 static void subscribing_waits_for_what_is_under_way(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "LEADER a");
     stand_say(f->session, "SUBSCRIBE instances");
     assert_int_equal(stand_open(f->stand), 1);
@@ -179,7 +157,7 @@ static void subscribing_waits_for_what_is_under_way(void **state) {
 }
 
 static void there_is_a_bound(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     f->stand->door.settings.max_subscriptions = 1;
     stand_say(f->session, "SUBSCRIBE session:a session:b");
     stand_expect(f->session, "-OVERLOADED this socket would have more than max_subscriptions\r\n");
@@ -189,7 +167,7 @@ static void there_is_a_bound(void **state) {
 }
 
 static void all_subscribers_hear_of_lost_messages(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     subscribe(f, f->session, "session:a", "a");
     resp_door_resync(&f->stand->door);
     stand_expect(f->session,
@@ -205,7 +183,7 @@ static void all_subscribers_hear_of_lost_messages(void **state) {
 }
 
 static void a_slow_subscriber_is_given_up_and_the_others_are_not(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *slow = stand_session(f->stand);
     f->stand->door.settings.max_output = 500;
     subscribe(f, f->session, "instances", "instances");
@@ -222,7 +200,7 @@ static void a_slow_subscriber_is_given_up_and_the_others_are_not(void **state) {
 }
 
 static void all_together_have_a_bound_that_hits_those_who_are_behind(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     struct resp_session *slow = stand_session(f->stand);
     f->stand->door.settings.max_output_total = 100 << 10;
     subscribe(f, f->session, "instances", "instances");
@@ -237,14 +215,14 @@ static void all_together_have_a_bound_that_hits_those_who_are_behind(void **stat
 }
 
 static void an_end_while_somebody_thinks_cancels(void **state) {
-    struct fixture *f = *state;
+    struct stand_fixture *f = *state;
     stand_say(f->session, "SUBSCRIBE session:a session:b");
     stand_allow(f->stand, "events.subscribe b");
     resp_session_hung_up(f->session);
     assert_int_equal(stand_open(f->stand), 0);
 }
 
-#define SUBSCRIBE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define SUBSCRIBE_TEST(name) cmocka_unit_test_setup_teardown(name, stand_set_up, stand_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
