@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "base/alloc.h"
 #include "instance.h"
 #include "process.h"
 #include "scenario.h"
+#include "watch.h"
 
 enum { INSTANCES = 3, HEARTBEAT_MS = 1000, DEADLINE_S = 30 };
 /* The detector must have seen the inbox subscribed before its loss means anything. */
@@ -23,24 +23,6 @@ struct result {
     struct mb_series middle;
     struct mb_series last;
 };
-
-/* Reads events until `expected` sessions told of a new leader: their times, in ms since `start`. */
-static void read_changes(struct mb_pipe *reader, double start, double *times, size_t expected) {
-    redisContext *redis = mb_pipe_context(reader);
-    redisSetTimeout(redis, (struct timeval){.tv_sec = DEADLINE_S});
-    for (size_t count = 0; count < expected;) {
-        void *answer = NULL;
-        if (redisGetReply(redis, &answer) != REDIS_OK)
-            mb_fail("%zu of %zu sessions had a new leader within %d s", count, expected,
-                    DEADLINE_S);
-        redisReply *reply = answer;
-        double now = (mb_seconds() - start) * 1e3;
-        if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 4 &&
-            strstr(reply->element[3]->str, "{\"event\":\"leader.changed\"") != NULL)
-            times[count++] = now;
-        freeReplyObject(reply);
-    }
-}
 
 static void one_run(struct mb_bench *bench, struct mb_server *server, struct result *result) {
     size_t sessions = bench->quick ? 1000 : 10000;
@@ -66,7 +48,7 @@ static void one_run(struct mb_bench *bench, struct mb_server *server, struct res
     double *times = mu_calloc(expected, sizeof *times);
     double start = mb_seconds();
     mb_end(&instances[0], SIGKILL);
-    read_changes(reader, start, times, expected);
+    mb_watch_leaders(reader, start, times, expected, DEADLINE_S);
     mb_series_add(&result->first, mb_percentile(times, expected, 0));
     mb_series_add(&result->middle, mb_percentile(times, expected, 0.5));
     mb_series_add(&result->last, mb_percentile(times, expected, 1));

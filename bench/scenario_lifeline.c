@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "door.h"
 #include "process.h"
 #include "scenario.h"
+#include "watch.h"
 
 enum { VICTIMS = 50, DEADLINE_S = 30 };
 
@@ -43,23 +43,6 @@ static void enter(struct mb_pipe *pipe, const char *session, const char *connect
                   const char *instance) {
     MB_APPEND(pipe, "FCALL", "muster_enter", "1", MB_KEY, session, connection, instance,
               MB_INCARNATION, "", "{}");
-}
-
-/* Times of `expected` new leaders since `start`, in ms. */
-static void read_changes(struct mb_pipe *reader, double start, double *times, size_t expected) {
-    redisContext *redis = mb_pipe_context(reader);
-    redisSetTimeout(redis, (struct timeval){.tv_sec = DEADLINE_S});
-    for (size_t count = 0; count < expected;) {
-        void *answer = NULL;
-        if (redisGetReply(redis, &answer) != REDIS_OK)
-            mb_fail("%zu of %zu sessions had a new leader within %d s", count, expected,
-                    DEADLINE_S);
-        redisReply *reply = answer;
-        if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 4 &&
-            strstr(reply->element[3]->str, "{\"event\":\"leader.changed\"") != NULL)
-            times[count++] = (mb_seconds() - start) * 1e3;
-        freeReplyObject(reply);
-    }
 }
 
 /* Of each pair of members the first leads, on the instance that will be killed. */
@@ -109,12 +92,12 @@ static void one_run(struct mb_bench *bench, struct mb_server *server, struct res
     double *times = mu_calloc(sessions, sizeof *times);
     double start = mb_seconds();
     mb_end(&large, SIGKILL);
-    read_changes(reader, start, times, sessions);
+    mb_watch_leaders(reader, start, times, sessions, DEADLINE_S);
     mb_series_add(&result->last, mb_percentile(times, sessions, 1));
     for (size_t i = 0; i < VICTIMS / 2 - 1; i++) {
         start = mb_seconds();
         mb_end(&victims[i], SIGKILL);
-        read_changes(reader, start, &single[i], 1);
+        mb_watch_leaders(reader, start, &single[i], 1, DEADLINE_S);
     }
     mb_series_add(&result->p50, mb_percentile(single, VICTIMS / 2 - 1, 0.5));
     mb_series_add(&result->p99, mb_percentile(single, VICTIMS / 2 - 1, 0.99));

@@ -32,3 +32,21 @@ double mb_watch_for(struct mb_pipe *watch, double start, const char *text, const
             return now;
     }
 }
+
+void mb_watch_leaders(struct mb_pipe *pipe, double start, double *times, size_t expected,
+                      int deadline_s) {
+    redisContext *redis = mb_pipe_context(pipe);
+    redisSetTimeout(redis, (struct timeval){.tv_sec = deadline_s});
+    for (size_t count = 0; count < expected;) {
+        void *answer = NULL;
+        if (redisGetReply(redis, &answer) != REDIS_OK)
+            mb_fail("%zu of %zu sessions had a new leader within %d s", count, expected,
+                    deadline_s);
+        redisReply *reply = answer;
+        double now = (mb_seconds() - start) * 1e3;
+        if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 4 &&
+            strstr(reply->element[3]->str, "{\"event\":\"leader.changed\"") != NULL)
+            times[count++] = now;
+        freeReplyObject(reply);
+    }
+}

@@ -1,4 +1,4 @@
-/* watch.h - waits for one event of a channel and looks at the clock. */
+/* watch.h - waits for events and looks at the clock. */
 #ifndef MB_WATCH_H
 #define MB_WATCH_H
 
@@ -10,5 +10,9 @@ struct mb_pipe *mb_watch_open(struct mb_server *server, const char *channel);
  * when none comes in `deadline_s`. */
 double mb_watch_for(struct mb_pipe *watch, double start, const char *text, const char *and_text,
                     int deadline_s);
+/* When each of `expected` sessions had a new leader, in ms since `start`; `pipe` is subscribed to
+ * their channels by pattern. */
+void mb_watch_leaders(struct mb_pipe *pipe, double start, double *times, size_t expected,
+                      int deadline_s);
 
 #endif
