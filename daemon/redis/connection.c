@@ -305,7 +305,7 @@ static void dialed(void *context, struct mu_stream *stream, const struct mu_erro
     struct session *session = mu_calloc(1, sizeof *session);
     session->owner = self;
     session->stream = stream;
-    session->reader = mu_reader_create();
+    session->reader = mu_reader_create(self->options.reply_bytes);
     mu_buffer_init(&session->output, 0);
     stream->as.handle.data = session;
     self->session = session;

@@ -30,6 +30,7 @@ struct mu_connection_options {
     uint64_t connect_timeout_ms;            /* for each address, and for the log-in; 0: 2000 */
     uint64_t retry_min_ms;                  /* 0: 50 */
     uint64_t retry_max_ms;                  /* 0: 2000 */
+    size_t reply_bytes;                     /* the most that one reply may have; 0: 128 MiB */
     struct mu_log *log;
     void *context;
     void (*on_connected)(void *context);

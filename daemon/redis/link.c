@@ -250,6 +250,7 @@ struct mu_link *mu_link_create(uv_loop_t *loop, const struct mu_link_options *op
         .connect_timeout_ms = options->connect_timeout_ms,
         .retry_min_ms = options->retry_min_ms,
         .retry_max_ms = options->retry_max_ms,
+        .reply_bytes = options->reply_bytes,
         .log = options->log,
         .context = self,
         .on_connected = on_connected,

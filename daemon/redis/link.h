@@ -39,6 +39,7 @@ struct mu_link_options {
     uint64_t retry_max_ms;                  /* 0: 2000 */
     size_t queue_commands;                  /* 0: 100,000 commands queued or awaiting a reply */
     size_t queue_bytes;                     /* 0: 64 MiB of formatted commands not yet written */
+    size_t reply_bytes;                     /* 0: 128 MiB, the most that one reply may have */
     struct mu_log *log;                     /* not owned; may be NULL */
     void *context;
     /* Logged in on a new connection. Prepare here, then mu_link_open(). NULL: opens by itself. */

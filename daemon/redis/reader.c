@@ -22,6 +22,7 @@ struct mu_reader {
     void *(*create_array)(const redisReadTask *task, array_size elements);
     size_t elements; /* of the reply that is being read */
     size_t bytes;    /* fed since the last complete reply */
+    size_t bytes_max;
     bool refused;
     bool between; /* replies: nothing of the next one was looked at yet */
     bool fed;     /* this reader was */
@@ -58,8 +59,9 @@ static void begin(struct mu_reader *self) {
     self->fed = false;
 }
 
-struct mu_reader *mu_reader_create(void) {
+struct mu_reader *mu_reader_create(size_t bytes_max) {
     struct mu_reader *self = mu_calloc(1, sizeof *self);
+    self->bytes_max = bytes_max != 0 ? bytes_max : MAX_BYTES;
     begin(self);
     return self;
 }
@@ -74,8 +76,9 @@ void mu_reader_destroy(struct mu_reader **reader) {
 
 enum muster_status mu_reader_feed(struct mu_reader *self, const char *data, size_t length,
                                   struct mu_error *error) {
-    if (length > MAX_BYTES - self->bytes) {
-        return mu_error_set(error, MUSTER_UNAVAILABLE, "a reply exceeds %zu MiB", MAX_BYTES >> 20);
+    if (length > self->bytes_max - self->bytes) {
+        return mu_error_set(error, MUSTER_UNAVAILABLE, "a reply exceeds %zu MiB",
+                            self->bytes_max >> 20);
     }
     self->bytes += length;
     self->fed = true;

@@ -14,7 +14,8 @@
 
 struct mu_reader;
 
-struct mu_reader *mu_reader_create(void);
+/* `bytes_max`: of one reply; 0: 128 MiB. */
+struct mu_reader *mu_reader_create(size_t bytes_max);
 void mu_reader_destroy(struct mu_reader **reader);
 
 /* Adds bytes of the peer. A reply that grows beyond the cap is an error. */

@@ -115,6 +115,7 @@ static void create_link(struct fixture *f) {
         .address = &f->address,
         .connect_timeout_ms = 200,
         .command_timeout_ms = 200,
+        .reply_bytes = 8 << 20,
         .context = f,
         .on_down = on_down,
     };
@@ -224,7 +225,7 @@ static void test_a_length_that_is_no_number(void **state) {
 static void test_a_huge_text(void **state) {
     struct fixture *f = *state;
     begin(f, (struct mt_peer_script){.first = "+PONG\r\n$4000000000\r\n", .flood = true});
-    expect_reason(f, "a reply exceeds 128 MiB");
+    expect_reason(f, "a reply exceeds 8 MiB");
 }
 
 static void test_silence_after_the_log_in(void **state) {
