@@ -25,7 +25,17 @@ void free(void *memory) {
     }
 }
 
-/* Never moved by glibc, which would free the old place as it is: what grows is copied here. */
+/* From this size on every block is a mapping of its own, which is moved without a copy, and goes
+ * back to the kernel. glibc would raise the bound by itself. */
+#define MAPPED_BYTES (128 * 1024)
+
+__attribute__((constructor)) static void fix_the_bound(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+}
+
+/* Never moved by glibc, which would free the old place as it is: what grows is copied here. Not so
+ * a mapping: a reply of Redis that grows to megabytes must not be copied and wiped again and again.
+ */
 void *realloc(void *memory, size_t size) {
     if (memory == NULL) {
         return malloc(size);
@@ -35,6 +45,9 @@ void *realloc(void *memory, size_t size) {
         return NULL;
     }
     size_t usable = malloc_usable_size(memory);
+    if (usable >= MAPPED_BYTES && size >= MAPPED_BYTES) {
+        return __libc_realloc(memory, size);
+    }
     if (size <= usable) {
         explicit_bzero((char *)memory + size, usable - size);
         return __libc_realloc(memory, size);
