@@ -84,6 +84,13 @@ static void print_key(FILE *out, struct mt_redis *redis, const redisReply *key) 
     }
 }
 
+/* `instance:<i>:alive`, which expires meanwhile. */
+static bool is_alive(const redisReply *key) {
+    static const char end[] = ":alive";
+    size_t length = sizeof end - 1;
+    return (size_t)key->len > length && strcmp(key->str + key->len - length, end) == 0;
+}
+
 char *mt_dump(struct mt_redis *redis) {
     char *text = NULL;
     size_t size = 0;
@@ -94,7 +101,7 @@ char *mt_dump(struct mt_redis *redis) {
     if (keys->elements > 0)
         qsort(keys->element, keys->elements, sizeof *keys->element, compare_keys);
     for (size_t i = 0; i < keys->elements; i++)
-        if (strstr(keys->element[i]->str, "}:daemons") == NULL)
+        if (strstr(keys->element[i]->str, "}:daemons") == NULL && !is_alive(keys->element[i]))
             print_key(out, redis, keys->element[i]);
     fclose(out);
     return text;

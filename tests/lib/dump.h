@@ -1,8 +1,8 @@
 /* dump.h - a whole Redis database as one comparable text.
  *
  * Every key in order of name, with its type, whether it expires, and all it holds (fields, members
- * and scores in order). Left out is how long a key has still to live, and the list that
- * daemons make of themselves (`daemons`): both change by themselves.
+ * and scores in order). Left out is what changes by itself: how long a key has still to
+ * live, the list that daemons make of themselves (`daemons`), and `instance:<i>:alive`.
  */
 #ifndef MT_DUMP_H
 #define MT_DUMP_H
