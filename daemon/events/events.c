@@ -19,6 +19,7 @@ struct mu_listener {
 /* Who listens to one channel, or to one pattern: one bit a listener. */
 struct channel {
     char *name; /* relative */
+    bool pattern;
     uint64_t listeners;
     UT_hash_handle hh;
 };
@@ -78,29 +79,17 @@ void mu_events_destroy(struct mu_events **events) {
 
 /* ---- what goes to the subscriber ---- */
 
-static void want(struct mu_events *self, const char *channel, bool wanted) {
+static void want(struct mu_events *self, const struct channel *channel, bool wanted) {
     char name[MU_KEY_SIZE];
     if (self->subscriber == NULL) {
         return;
     }
-    mu_key(name, self->name_space, "%s", channel);
-    if (wanted) {
-        mu_subscriber_share(self->subscriber, name);
+    mu_key(name, self->name_space, "%s", channel->name);
+    if (channel->pattern) {
+        (wanted ? mu_subscriber_share_pattern : mu_subscriber_unshare_pattern)(self->subscriber,
+                                                                               name);
     } else {
-        mu_subscriber_unshare(self->subscriber, name);
-    }
-}
-
-static void want_pattern(struct mu_events *self, const char *pattern, bool wanted) {
-    char name[MU_KEY_SIZE];
-    if (self->subscriber == NULL) {
-        return;
-    }
-    mu_key(name, self->name_space, "%s", pattern);
-    if (wanted) {
-        mu_subscriber_share_pattern(self->subscriber, name);
-    } else {
-        mu_subscriber_unshare_pattern(self->subscriber, name);
+        (wanted ? mu_subscriber_share : mu_subscriber_unshare)(self->subscriber, name);
     }
 }
 
@@ -121,10 +110,10 @@ void mu_events_attach(struct mu_events *self, struct mu_subscriber *subscriber) 
         return;
     }
     HASH_ITER(hh, self->channels, channel, next) {
-        want(self, channel->name, true);
+        want(self, channel, true);
     }
     HASH_ITER(hh, self->patterns, channel, next) {
-        want_pattern(self, channel->name, true);
+        want(self, channel, true);
     }
     if (has_observer(self)) {
         mu_subscriber_psubscribe(subscriber, self->pattern);
@@ -154,24 +143,22 @@ static uint64_t bit(const struct mu_listener *listener) {
     return UINT64_C(1) << listener->index;
 }
 
+static struct channel **table_of(struct mu_events *self, bool pattern) {
+    return pattern ? &self->patterns : &self->channels;
+}
+
 /* Frees the channel when nobody is left. */
 static void drop(struct mu_events *self, struct channel *channel, uint64_t listener) {
     channel->listeners &= ~listener;
     if (channel->listeners == 0) {
-        HASH_DEL(self->channels, channel);
-        want(self, channel->name, false);
+        if (channel->pattern) {
+            HASH_DEL(self->patterns, channel);
+        } else {
+            HASH_DEL(self->channels, channel);
+        }
+        want(self, channel, false);
         free(channel->name);
         free(channel);
-    }
-}
-
-static void drop_pattern(struct mu_events *self, struct channel *pattern, uint64_t listener) {
-    pattern->listeners &= ~listener;
-    if (pattern->listeners == 0) {
-        HASH_DEL(self->patterns, pattern);
-        want_pattern(self, pattern->name, false);
-        free(pattern->name);
-        free(pattern);
     }
 }
 
@@ -187,57 +174,53 @@ void mu_events_leave(struct mu_listener **listener) {
         drop(self->events, channel, bit(self));
     }
     HASH_ITER(hh, self->events->patterns, channel, next) {
-        drop_pattern(self->events, channel, bit(self));
+        drop(self->events, channel, bit(self));
     }
     self->events->listeners[self->index] = NULL;
     free(self);
 }
 
-/* The entry of a name; `*fresh`: it was not there. */
-static struct channel *enter(struct channel **table, const char *name, bool *fresh) {
+static struct channel *find(struct mu_events *self, const char *name, bool pattern) {
     struct channel *channel;
-    HASH_FIND_STR(*table, name, channel);
-    *fresh = channel == NULL;
-    if (channel == NULL) {
-        channel = mu_calloc(1, sizeof *channel);
-        channel->name = mu_strdup(name);
-        HASH_ADD_KEYPTR(hh, *table, channel->name, strlen(channel->name), channel);
-    }
+    HASH_FIND_STR(*table_of(self, pattern), name, channel);
     return channel;
 }
 
-void mu_events_subscribe(struct mu_listener *listener, const char *name) {
+static void subscribe(struct mu_listener *listener, const char *name, bool pattern) {
     struct mu_events *self = listener->events;
-    bool fresh = false;
-    enter(&self->channels, name, &fresh)->listeners |= bit(listener);
-    if (fresh) {
-        want(self, name, true);
+    struct channel *channel = find(self, name, pattern);
+    if (channel == NULL) {
+        channel = mu_calloc(1, sizeof *channel);
+        channel->name = mu_strdup(name);
+        channel->pattern = pattern;
+        HASH_ADD_KEYPTR(hh, *table_of(self, pattern), channel->name, strlen(channel->name),
+                        channel);
+        want(self, channel, true);
     }
+    channel->listeners |= bit(listener);
 }
 
-void mu_events_unsubscribe(struct mu_listener *listener, const char *name) {
-    struct channel *channel;
-    HASH_FIND_STR(listener->events->channels, name, channel);
+static void unsubscribe(struct mu_listener *listener, const char *name, bool pattern) {
+    struct channel *channel = find(listener->events, name, pattern);
     if (channel != NULL) {
         drop(listener->events, channel, bit(listener));
     }
 }
 
+void mu_events_subscribe(struct mu_listener *listener, const char *name) {
+    subscribe(listener, name, false);
+}
+
+void mu_events_unsubscribe(struct mu_listener *listener, const char *name) {
+    unsubscribe(listener, name, false);
+}
+
 void mu_events_subscribe_pattern(struct mu_listener *listener, const char *name) {
-    struct mu_events *self = listener->events;
-    bool fresh = false;
-    enter(&self->patterns, name, &fresh)->listeners |= bit(listener);
-    if (fresh) {
-        want_pattern(self, name, true);
-    }
+    subscribe(listener, name, true);
 }
 
 void mu_events_unsubscribe_pattern(struct mu_listener *listener, const char *name) {
-    struct channel *pattern;
-    HASH_FIND_STR(listener->events->patterns, name, pattern);
-    if (pattern != NULL) {
-        drop_pattern(listener->events, pattern, bit(listener));
-    }
+    unsubscribe(listener, name, true);
 }
 
 size_t mu_events_channels(const struct mu_events *self) {
@@ -259,12 +242,8 @@ static void observe(struct mu_events *self, const struct muster_event *event) {
 static void deliver(struct mu_events *self, const struct muster_event *event) {
     for (size_t i = 0; i < MU_LISTENERS_MAX; i++) {
         struct mu_listener *listener = self->listeners[i];
-        struct channel *channel;
-        if (event->pattern != NULL) {
-            HASH_FIND_STR(self->patterns, event->pattern, channel);
-        } else {
-            HASH_FIND_STR(self->channels, event->channel, channel);
-        }
+        const struct channel *channel = find(
+            self, event->pattern != NULL ? event->pattern : event->channel, event->pattern != NULL);
         if (channel == NULL) {
             return;
         }
