@@ -194,3 +194,18 @@ enum muster_status mu_config_set(struct mu_config *config, const char *assignmen
     }
     return status;
 }
+
+char *mu_config_advertised(const struct mu_config *config) {
+    struct mu_buffer text;
+    mu_buffer_init(&text, 0);
+    bool done = mu_buffer_append_text(&text, "");
+    for (size_t i = 0; done && i < config->coordinator.advertise_count; i++) {
+        done = mu_buffer_printf(&text, "%s%s", i == 0 ? "" : ",", config->coordinator.advertise[i]);
+    }
+    if (!done) {
+        abort(); /* out of memory, as in alloc.c */
+    }
+    char *out = mu_strdup(text.data != NULL ? text.data : "");
+    mu_buffer_deinit(&text);
+    return out;
+}

@@ -122,6 +122,8 @@ enum muster_status mu_config_check(const struct mu_config *config, struct mu_err
  * default in both is the same. A password within a URL is not looked at. */
 void mu_config_compare(const struct mu_config *a, const struct mu_config *b,
                        void (*each)(void *context, const char *key), void *context);
+/* coordinator.advertise as one text, parted by commas; "" when there is none. For free(). */
+char *mu_config_advertised(const struct mu_config *config);
 /* The whole effective configuration as YAML that loads again, secrets replaced by `***`. */
 void mu_config_print(const struct mu_config *config, FILE *out);
 

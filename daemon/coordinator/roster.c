@@ -122,22 +122,16 @@ static void on_timer(uv_timer_t *timer) {
 
 struct mu_roster *mu_roster_create(uv_loop_t *loop, const struct mu_roster_options *options) {
     const struct mu_config *config = options->config;
-    struct mu_buffer address;
     struct mu_roster *self = mu_calloc(1, sizeof *self);
     self->options = *options;
     self->pending = 1;
     mu_key(self->key, config->name_space, "daemons");
-    mu_buffer_init(&address, 0);
-    for (size_t i = 0; i < config->coordinator.advertise_count; i++) {
-        must(mu_buffer_printf(&address, "%s%s", i == 0 ? "" : ",",
-                              config->coordinator.advertise[i]));
-    }
+    char *address = mu_config_advertised(config);
     mu_buffer_init(&self->line, 0);
     must(mu_buffer_append_text(&self->line, "{\"address\":") &&
-         mu_buffer_append_json(&self->line, address.data != NULL ? address.data : "",
-                               address.length) &&
+         mu_buffer_append_json(&self->line, address, strlen(address)) &&
          mu_buffer_printf(&self->line, ",\"version\":\"%s\",\"at\":", options->version));
-    mu_buffer_deinit(&address);
+    free(address);
     uv_timer_init(loop, &self->timer);
     self->timer.data = self;
     return self;

@@ -16,7 +16,7 @@
 struct mu_tenancy {
     struct mu_tenancy_options options;
     struct mu_lease lease;
-    struct mu_buffer advertise;
+    char *advertise;                  /* owned */
     char holder[MU_LEASE_VALUE_SIZE]; /* id, nonce and epoch that were logged last */
     enum muster_status complaint;     /* of the last answer; for saying it once */
     uint64_t missing_at;
@@ -35,13 +35,7 @@ struct mu_tenancy *mu_tenancy_create(const struct mu_tenancy_options *options) {
     mu_random_id(nonce);
     mu_lease_init(&self->lease, nonce, options->config->coordinator.lease_ms,
                   options->config->coordinator.renew_ms);
-    mu_buffer_init(&self->advertise, 0);
-    for (size_t i = 0; i < options->config->coordinator.advertise_count; i++) {
-        if (!mu_buffer_printf(&self->advertise, "%s%s", i == 0 ? "" : ",",
-                              options->config->coordinator.advertise[i])) {
-            abort(); /* out of memory */
-        }
-    }
+    self->advertise = mu_config_advertised(options->config);
     return self;
 }
 
@@ -49,7 +43,7 @@ void mu_tenancy_destroy(struct mu_tenancy **tenancy) {
     if (*tenancy == NULL) {
         return;
     }
-    mu_buffer_deinit(&(*tenancy)->advertise);
+    free((*tenancy)->advertise);
     free(*tenancy);
     *tenancy = NULL;
 }
@@ -100,7 +94,7 @@ static void perform(struct mu_tenancy *self, const struct mu_lease_actions *acti
                                    nonce,
                                    ttl,
                                    floor,
-                                   self->advertise.data == NULL ? "" : self->advertise.data,
+                                   self->advertise,
                                    actions->expected};
         if (actions->expected != NULL) {
             MU_LOG(self->options.log, MU_LOG_WARN, "lease.taking_over",
