@@ -148,10 +148,10 @@ static struct channel **table_of(struct mu_events *self, bool pattern) {
 }
 
 /* Frees the channel when nobody is left. */
-static void drop(struct mu_events *self, struct channel *channel, uint64_t listener) {
+static void drop(struct mu_events *self, struct channel *channel, bool pattern, uint64_t listener) {
     channel->listeners &= ~listener;
     if (channel->listeners == 0) {
-        if (channel->pattern) {
+        if (pattern) {
             HASH_DEL(self->patterns, channel);
         } else {
             HASH_DEL(self->channels, channel);
@@ -171,10 +171,10 @@ void mu_events_leave(struct mu_listener **listener) {
         return;
     }
     HASH_ITER(hh, self->events->channels, channel, next) {
-        drop(self->events, channel, bit(self));
+        drop(self->events, channel, false, bit(self));
     }
     HASH_ITER(hh, self->events->patterns, channel, next) {
-        drop(self->events, channel, bit(self));
+        drop(self->events, channel, true, bit(self));
     }
     self->events->listeners[self->index] = NULL;
     free(self);
@@ -203,7 +203,7 @@ static void subscribe(struct mu_listener *listener, const char *name, bool patte
 static void unsubscribe(struct mu_listener *listener, const char *name, bool pattern) {
     struct channel *channel = find(listener->events, name, pattern);
     if (channel != NULL) {
-        drop(listener->events, channel, bit(listener));
+        drop(listener->events, channel, pattern, bit(listener));
     }
 }
 
