@@ -22,18 +22,22 @@ struct mt_server {
 
 static void launch(struct mt_server *server) {
     bool durable = server->kind == MT_SERVER_DURABLE;
-    const char *argv[MOST_OPTIONS] = {
-        "redis-server", "--port", "0", "--unixsocket", server->socket, "--dir", server->dir,
-        "--save", "", "--daemonize", "no", "--loglevel", "notice",
-        /* a slow test must not lose events to a full output buffer */
-        "--client-output-buffer-limit", "pubsub 0 0 0", "--appendonly", durable ? "yes" : "no",
-        "--appendfsync", "always"};
-    size_t count = 0;
-    while (argv[count] != NULL)
-        count++;
-    for (size_t i = 0; server->extra != NULL && server->extra[i] != NULL; i++) {
+    const char *const options[] = {"--port", "0", "--unixsocket", server->socket, "--dir",
+                                   server->dir, "--save", "", "--daemonize", "no", "--loglevel",
+                                   "notice",
+                                   /* a slow test must not lose events to a full output buffer */
+                                   "--client-output-buffer-limit", "pubsub 0 0 0", "--appendonly",
+                                   durable ? "yes" : "no", "--appendfsync", "always"};
+    const char *argv[MOST_OPTIONS] = {"redis-server"};
+    const char *const *extra = server->extra;
+    size_t count = 1;
+    if (extra != NULL && extra[0] != NULL && extra[0][0] != '-')
+        argv[count++] = *extra++; /* a configuration file comes first */
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        argv[count++] = options[i];
+    for (size_t i = 0; extra != NULL && extra[i] != NULL; i++) {
         assert_true(count < MOST_OPTIONS - 1);
-        argv[count++] = server->extra[i];
+        argv[count++] = extra[i];
     }
     server->process = mt_process_start(server->world, server->name, argv);
     struct mt_redis *redis = mt_redis_open(server->world, server->socket, NULL);
@@ -77,6 +81,10 @@ const char *mt_server_socket(const struct mt_server *server) {
 
 const char *mt_server_url(const struct mt_server *server) {
     return server->url;
+}
+
+struct mt_process *mt_server_process(const struct mt_server *server) {
+    return server->process;
 }
 
 void mt_server_kill(struct mt_server *server) {

@@ -16,8 +16,8 @@ struct mt_server;
 enum mt_server_kind { MT_SERVER_VOLATILE, MT_SERVER_DURABLE };
 
 /* Starts it and waits until it answers. `extra` are more options for redis-server
- * ({"--maxmemory", "10mb", NULL}), may be NULL, is not copied. The world owns the process, the
- * caller the struct. */
+ * ({"--maxmemory", "10mb", NULL}), may be NULL, is not copied; the first may be the path of a
+ * configuration file. The world owns the process, the caller the struct. */
 struct mt_server *mt_server_start(struct mt_world *world, const char *name,
                                   enum mt_server_kind kind, const char *const *extra);
 /* Forgets it (the process ends with the world); clears the pointer. */
@@ -28,6 +28,8 @@ const char *mt_server_socket(const struct mt_server *server);
 /* unix:///path of the socket, as redis.url. */
 const char *mt_server_url(const struct mt_server *server);
 
+/* To be stopped and continued. Another one after a restart. */
+struct mt_process *mt_server_process(const struct mt_server *server);
 /* SIGKILL; waits for its end. */
 void mt_server_kill(struct mt_server *server);
 /* Starts it again on the same data; waits until it answers and has loaded. */
