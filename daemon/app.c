@@ -94,6 +94,11 @@ static void on_subscriber_up(void *context) {
     mu_doors_subscriber_up(app->doors);
 }
 
+static void on_subscriber_confirmed(void *context, uint64_t mark) {
+    struct mu_app *app = context;
+    mu_doors_confirmed(app->doors, mark);
+}
+
 static void on_subscriber_down(void *context, const struct mu_error *reason) {
     struct mu_app *app = context;
     (void)reason;
@@ -189,6 +194,7 @@ static void connect_to(struct mu_app *app, const struct mu_redis_address *addres
         .context = app,
         .on_message = on_message,
         .on_up = on_subscriber_up,
+        .on_confirmed = on_subscriber_confirmed,
         .on_down = on_subscriber_down,
     };
     app->subscriber = mu_subscriber_create(app->loop, &options);

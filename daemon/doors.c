@@ -162,6 +162,10 @@ void mu_doors_subscriber_up(struct mu_doors *self) {
     mu_events_up(self->events);
 }
 
+void mu_doors_confirmed(struct mu_doors *self, uint64_t mark) {
+    mu_events_confirmed(self->events, mark);
+}
+
 void mu_doors_coordinating(struct mu_doors *self, bool active) {
     mu_plugins_coordinating(self->plugins, active);
 }

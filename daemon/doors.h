@@ -44,6 +44,8 @@ void mu_doors_message(struct mu_doors *doors, const char *pattern, const char *c
                       const char *payload, size_t length);
 /* The subscriptions stand (again). */
 void mu_doors_subscriber_up(struct mu_doors *doors);
+/* What was asked of the subscriber up to this mark is confirmed. */
+void mu_doors_confirmed(struct mu_doors *doors, uint64_t mark);
 void mu_doors_coordinating(struct mu_doors *doors, bool active);
 /* See mu_plugins_reload(). */
 void mu_doors_reload(struct mu_doors *doors, const struct mu_config *config);

@@ -223,6 +223,10 @@ void mu_events_unsubscribe_pattern(struct mu_listener *listener, const char *nam
     unsubscribe(listener, name, true);
 }
 
+uint64_t mu_events_mark(const struct mu_events *self) {
+    return self->subscriber != NULL ? mu_subscriber_mark(self->subscriber) : 0;
+}
+
 size_t mu_events_channels(const struct mu_events *self) {
     return HASH_COUNT(self->channels) + HASH_COUNT(self->patterns);
 }
@@ -278,6 +282,15 @@ void mu_events_up(struct mu_events *self) {
         struct mu_listener *listener = self->listeners[i];
         if (listener != NULL && listener->hooks.resync != NULL) {
             listener->hooks.resync(listener->context);
+        }
+    }
+}
+
+void mu_events_confirmed(struct mu_events *self, uint64_t mark) {
+    for (size_t i = 0; i < MU_LISTENERS_MAX; i++) {
+        struct mu_listener *listener = self->listeners[i];
+        if (listener != NULL && listener->hooks.confirmed != NULL) {
+            listener->hooks.confirmed(listener->context, mark);
         }
     }
 }

@@ -4,6 +4,8 @@
  * a message comes in - every listener of that channel hears it - the last one to leave
  * unsubscribes. An observer hears every event of the namespace, by pattern, once.
  *
+ * Redis confirms a subscription later (`confirmed`): only from then on nothing is missed.
+ *
  * Ways to fail: the subscriber was down (`resync`: messages may have been lost). Before Redis is
  * known, wishes are only remembered.
  */
@@ -28,6 +30,7 @@ struct mu_listener_hooks {
     void (*message)(void *context, const struct muster_event *event);  /* may be NULL */
     void (*observed)(void *context, const struct muster_event *event); /* not NULL: an observer */
     void (*resync)(void *context);                                     /* may be NULL */
+    void (*confirmed)(void *context, uint64_t mark);                   /* may be NULL */
 };
 
 struct mu_events *mu_events_create(const char *name_space);
@@ -40,6 +43,8 @@ void mu_events_attach(struct mu_events *events, struct mu_subscriber *subscriber
 void mu_events_message(struct mu_events *events, const char *pattern, const char *channel,
                        const char *payload, size_t length);
 void mu_events_up(struct mu_events *events);
+/* Everything up to this mark of the subscriber is confirmed. */
+void mu_events_confirmed(struct mu_events *events, uint64_t mark);
 
 /* NULL when there are MU_LISTENERS_MAX already. A listener may come, go, subscribe and unsubscribe
  * from inside a hook. */
@@ -54,6 +59,9 @@ void mu_events_unsubscribe(struct mu_listener *listener, const char *channel);
  * one by one. */
 void mu_events_subscribe_pattern(struct mu_listener *listener, const char *pattern);
 void mu_events_unsubscribe_pattern(struct mu_listener *listener, const char *pattern);
+/* 0: all that was subscribed stands at Redis. Otherwise `confirmed` will tell this mark, or a later
+ * one. */
+uint64_t mu_events_mark(const struct mu_events *events);
 size_t mu_events_channels(const struct mu_events *events);
 
 /* 1 to MU_CHANNEL_MAX bytes of what ids may have, and colons. */

@@ -358,6 +358,7 @@ const struct muster_host *mu_host(void) {
         .subscribe_pattern = mu_host_subscribe_pattern,
         .unsubscribe_pattern = mu_host_unsubscribe_pattern,
         .metrics_text = host_metrics_text,
+        .subscribe_mark = mu_host_subscribe_mark,
     };
     return &host;
 }

@@ -294,6 +294,12 @@ void mu_host_unsubscribe(struct muster_plugin *plugin, const char *channel) {
     }
 }
 
+uint64_t mu_host_subscribe_mark(struct muster_plugin *plugin) {
+    return mu_plugin_here(plugin, "subscribe_mark") && plugin->listener != NULL
+               ? mu_events_mark(plugin->owner->options.events)
+               : 0;
+}
+
 void mu_host_subscribe_pattern(struct muster_plugin *plugin, const char *pattern) {
     if (!mu_plugin_here(plugin, "subscribe_pattern")) {
         return;

@@ -164,6 +164,7 @@ enum muster_status mu_host_publish(struct muster_plugin *plugin, const char *cha
 void mu_host_subscribe(struct muster_plugin *plugin, const char *channel);
 void mu_host_unsubscribe(struct muster_plugin *plugin, const char *channel);
 void mu_host_subscribe_pattern(struct muster_plugin *plugin, const char *pattern);
+uint64_t mu_host_subscribe_mark(struct muster_plugin *plugin);
 void mu_host_unsubscribe_pattern(struct muster_plugin *plugin, const char *pattern);
 
 /* ---- faults.c ---- */

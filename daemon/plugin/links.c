@@ -35,11 +35,19 @@ static void on_resync(void *context) {
     }
 }
 
+static void on_confirmed(void *context, uint64_t mark) {
+    struct muster_plugin *plugin = context;
+    if (plugin->life == MU_PLUGIN_STARTED && plugin->transport.subscribed != NULL) {
+        MU_CALL(plugin, "transport.subscribed", plugin->transport.subscribed(plugin->state, mark));
+    }
+}
+
 enum muster_status mu_plugin_listen(struct muster_plugin *plugin, struct mu_error *error) {
     struct mu_listener_hooks hooks = {
         .message = on_message,
         .observed = (plugin->kinds & MUSTER_OBSERVER) != 0 ? on_observed : NULL,
         .resync = on_resync,
+        .confirmed = on_confirmed,
     };
     plugin->listener = mu_events_listen(plugin->owner->options.events, &hooks, plugin);
     return plugin->listener != NULL

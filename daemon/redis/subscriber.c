@@ -31,6 +31,8 @@ struct mu_subscriber {
     size_t capacity;
     struct mu_buffer output; /* for the next turn */
     size_t unconfirmed;      /* of what was wanted when it connected */
+    /* Marks: names wanted so far; confirmed of them; and wanted when it connected. */
+    uint64_t wanted, confirmed, wanted_first;
     bool up;
     bool closing;
     bool pinged;      /* and nothing was heard since */
@@ -146,11 +148,19 @@ static void check_time(uv_timer_t *timer) {
 
 /* ---- what the connection tells ---- */
 
+static void confirm(struct mu_subscriber *self, uint64_t mark) {
+    self->confirmed = mark;
+    if (self->options.on_confirmed && !self->closing) {
+        self->options.on_confirmed(self->options.context, mark);
+    }
+}
+
 static void come_up(struct mu_subscriber *self) {
     self->up = true;
     if (self->options.on_up) {
         self->options.on_up(self->options.context);
     }
+    confirm(self, self->wanted_first);
 }
 
 static void on_connected(void *context) {
@@ -160,6 +170,7 @@ static void on_connected(void *context) {
     }
     mu_buffer_clear(&self->output);
     self->unconfirmed = 0;
+    self->wanted_first = self->wanted;
     self->pinged = false;
     self->late = false;
     self->started = self->heard = now_ms();
@@ -210,9 +221,11 @@ static void on_reply(void *context, const redisReply *reply) {
     } else if (reply->elements == 4 && strcasecmp(kind, "pmessage") == 0 &&
                is_text(reply->element[1])) {
         message(self, reply, 2);
-    } else if (self->unconfirmed > 0 &&
-               (strcasecmp(kind, "subscribe") == 0 || strcasecmp(kind, "psubscribe") == 0)) {
-        if (--self->unconfirmed == 0) {
+    } else if (strcasecmp(kind, "subscribe") == 0 || strcasecmp(kind, "psubscribe") == 0) {
+        /* In the order of the commands: those of the connection's beginning come first. */
+        if (self->unconfirmed == 0) {
+            confirm(self, self->confirmed + 1);
+        } else if (--self->unconfirmed == 0) {
             come_up(self);
         }
     }
@@ -296,7 +309,11 @@ void mu_subscriber_set_address(struct mu_subscriber *self, const struct mu_redis
 }
 
 static void want(struct mu_subscriber *self, const char *text, bool pattern, unsigned user) {
-    if (!self->closing && add(self, text, pattern, user) && mu_connection_is_up(self->connection)) {
+    if (self->closing || !add(self, text, pattern, user)) {
+        return;
+    }
+    self->wanted++;
+    if (mu_connection_is_up(self->connection)) {
         issue(self, pattern ? "PSUBSCRIBE" : "SUBSCRIBE", text);
     }
 }
@@ -349,6 +366,10 @@ void mu_subscriber_unshare_pattern(struct mu_subscriber *self, const char *patte
 
 bool mu_subscriber_is_up(const struct mu_subscriber *self) {
     return self->up && !self->closing && mu_connection_is_up(self->connection);
+}
+
+uint64_t mu_subscriber_mark(const struct mu_subscriber *self) {
+    return mu_subscriber_is_up(self) && self->confirmed == self->wanted ? 0 : self->wanted;
 }
 
 void mu_subscriber_close(struct mu_subscriber **subscriber, void (*closed)(void *context),

@@ -36,6 +36,9 @@ struct mu_subscriber_options {
                        size_t length);
     /* Connected, and all subscriptions that were wanted when it connected are confirmed. */
     void (*on_up)(void *context);
+    /* Redis has confirmed every subscription that was asked for up to `mark`; what is published
+     * from now on is heard. After on_up; may be NULL. */
+    void (*on_confirmed)(void *context, uint64_t mark);
     void (*on_down)(void *context, const struct mu_error *reason); /* may be NULL */
 };
 
@@ -56,6 +59,9 @@ void mu_subscriber_share_pattern(struct mu_subscriber *subscriber, const char *p
 void mu_subscriber_unshare_pattern(struct mu_subscriber *subscriber, const char *pattern);
 
 bool mu_subscriber_is_up(const struct mu_subscriber *subscriber);
+/* 0: everything that is wanted stands at Redis now. Otherwise on_confirmed will tell this mark, or
+ * a later one. */
+uint64_t mu_subscriber_mark(const struct mu_subscriber *subscriber);
 void mu_subscriber_close(struct mu_subscriber **subscriber, void (*closed)(void *context),
                          void *context);
 

@@ -18,7 +18,8 @@
  *
  * Changes of the ABI:
  *   1.0  first
- *   1.1  hook reload; slots subscribe_pattern, unsubscribe_pattern, metrics_text;
+ *   1.1  hooks reload, subscribed; slots subscribe_pattern, unsubscribe_pattern, metrics_text,
+ *        subscribe_mark;
  *        muster_event.pattern; muster_decision.quota_holder, quota_connections, quota_sessions
  */
 #ifndef MUSTER_PLUGIN_H
@@ -232,6 +233,10 @@ struct muster_host {
     void (*metrics_text)(struct muster_plugin *plugin,
                          void (*write)(void *context, const char *text, size_t length),
                          void *context);
+    /* 0: Redis has confirmed everything that was subscribed so far, so no message from now on is
+     * missed. Otherwise the hook subscribed() will be called with this mark, or a larger one: the
+     * moment from which a transport may tell its client that it is subscribed. */
+    uint64_t (*subscribe_mark)(struct muster_plugin *plugin);
 };
 
 /* ---- what a plugin offers ---- */
@@ -281,6 +286,12 @@ struct muster_transport_hooks {
     /* This daemon coordinates from now on, or no longer. Called after start with what holds then.
      * May be NULL. */
     void (*coordinating)(void *state, bool active);
+
+    /* Since 1.1 */
+
+    /* What was subscribed before subscribe_mark() gave `mark`, or less, is confirmed. While Redis
+     * is away it does not come; resync() comes before it then. May be NULL. */
+    void (*subscribed)(void *state, uint64_t mark);
 };
 
 struct muster_authenticator_hooks {

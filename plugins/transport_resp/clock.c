@@ -84,6 +84,7 @@ static void on_sweep(void *context) {
     sweep_one(server, &server->owing, settings->handshake_timeout, RESP_COUNT_LATE);
     sweep_one(server, &server->quiet, settings->idle_timeout, RESP_COUNT_IDLE);
     resp_rate_sweep(&server->door);
+    resp_groups_sweep(&server->door);
 }
 
 void resp_clocks_open(struct resp_server *server) {

@@ -30,6 +30,7 @@ void resp_door_init(struct resp_door *door, struct muster_plugin *plugin,
                     const struct muster_host *host, const struct resp_settings *settings) {
     *door = (struct resp_door){.plugin = plugin, .host = host, .settings = *settings};
     door->operations = host->operations(plugin, &door->operation_count);
+    door->unconfirmed_last = &door->unconfirmed;
     resp_operations_index(door);
     door->started_at = host->now_ms(plugin);
     resp_counts_init(&door->counts, plugin, host);

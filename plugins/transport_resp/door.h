@@ -39,6 +39,9 @@ struct resp_door {
     /* Trees of tsearch(), not hash tables: strangers choose the names. */
     void *topics; /* topics.c */
     struct resp_topic *topic_list;
+    /* Subscriptions that the host has not confirmed yet, the oldest first (subscribe.c). */
+    struct resp_group *unconfirmed, **unconfirmed_last;
+    uint64_t unsure;     /* up to this mark clients were told too early: they get a resync then */
     void *subscriptions; /* topics.c */
     void *lifelines;     /* lifelines.c */
     void *buckets;       /* rate.c */
@@ -58,6 +61,7 @@ void resp_door_authorized(struct resp_door *door, void *context, enum muster_sta
                           const char *message);
 void resp_door_message(struct resp_door *door, const struct muster_event *event);
 void resp_door_resync(struct resp_door *door);
+void resp_door_subscribed(struct resp_door *door, uint64_t mark);
 
 /* The word on the wire. */
 const char *resp_status_code(enum muster_status status);

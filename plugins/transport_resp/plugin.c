@@ -218,6 +218,10 @@ static void on_resync(void *state) {
     resp_door_resync(state);
 }
 
+static void on_subscribed(void *state, uint64_t mark) {
+    resp_door_subscribed(state, mark);
+}
+
 static const struct muster_plugin_hooks hooks = {
     .init = on_init,
     .start = on_start,
@@ -232,6 +236,7 @@ static const struct muster_transport_hooks transport = {
     .authorized = on_authorized,
     .message = on_message,
     .resync = on_resync,
+    .subscribed = on_subscribed,
 };
 
 MUSTER_PLUGIN(MUSTER_TRANSPORT, "transport_resp", MUSTER_VERSION, resp_keys, RESP_KEYS, &hooks,

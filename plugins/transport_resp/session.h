@@ -93,7 +93,7 @@ struct resp_session {
 
     char *name, *library, *library_version; /* of CLIENT; NULL: none */
 
-    struct resp_group *group; /* subscriptions that the authorizers are asked about; or NULL */
+    struct resp_group *group; /* subscriptions that are not confirmed yet; or NULL */
     struct resp_subscription *subscriptions;
     size_t channels, patterns;
 
@@ -234,6 +234,8 @@ void resp_bad(struct resp_session *session, const char *format, ...) MUSTER_PRIN
 void resp_group_authorized(struct resp_ask *ask, enum muster_status status, const char *message);
 /* Cancels it. */
 void resp_group_drop(struct resp_session *session);
+/* Clients wait no longer for what Redis does not confirm. Now and then. */
+void resp_groups_sweep(struct resp_door *door);
 
 /* ---- topics.c: who hears which channel ---- */
 
@@ -245,12 +247,15 @@ struct resp_subscription {
     struct resp_subscription *beside, **beside_link; /* of the topic */
     struct resp_topic *topic;
     bool pattern;
-    char *name; /* as the client says it */
+    bool confirmed; /* told to the client: messages go out from then on */
+    char *name;     /* as the client says it */
 };
 
 /* False: it is subscribed already. `channel`: the host's name of it. */
 bool resp_topics_add(struct resp_session *session, bool pattern, const char *name,
                      const char *channel);
+/* All subscriptions of the session are confirmed. */
+void resp_topics_confirm(struct resp_session *session);
 /* False: it is not subscribed. */
 bool resp_topics_remove(struct resp_session *session, bool pattern, const char *name);
 void resp_topics_remove_all(struct resp_session *session);

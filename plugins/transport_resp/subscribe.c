@@ -1,12 +1,14 @@
 /* subscribe.c - SUBSCRIBE and its like.
  *
  * The happy path: the names of one command are read - the authorizers are asked about all of them
- * at once; meanwhile nothing else of this session is looked at - all were allowed: subscribed, and
- * confirmed one by one.
+ * at once; meanwhile nothing else of this session is looked at - all were allowed: subscribed -
+ * Redis has confirmed it to the host - confirmed to the client, one by one: what is published from
+ * then on reaches it.
  *
  * Ways to fail: a name is none, one is denied, or there would be too many (one error for the whole
  * command, and nothing is subscribed: clients count confirmations, and Redis does the same when
- * its access list denies a channel); the session ends first (cancelled).
+ * its access list denies a channel); the session ends first (cancelled); Redis is away for
+ * CONFIRM_MOST_MS, so that the client is told without it, and gets a `resync` once it is back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +17,13 @@
 #include "session.h"
 
 #define CHANNEL_MAX 200 /* bytes: "events:session:" and an id of 128 fit well */
+#define CONFIRM_MOST_MS 5000
 
 struct asked {
     struct resp_ask ask; /* first: the host's context is a pointer to it */
     struct resp_group *group;
     char *name, *channel;
+    size_t total; /* subscriptions of the session with this one */
 };
 
 struct resp_group {
@@ -27,6 +31,9 @@ struct resp_group {
     bool pattern;
     size_t count, waiting;
     enum muster_status status; /* OK: nobody has denied yet */
+    /* Subscribed, and to be confirmed at this mark. In the door's list while `link` is set. */
+    uint64_t mark, since;
+    struct resp_group *next, **link;
     char *refusal;
     struct asked asked[];
 };
@@ -68,7 +75,8 @@ static bool read_name(const struct muster_text *text, bool pattern, char *channe
 
 /* ---- confirmations ---- */
 
-static void confirm(struct resp_session *session, const char *what, const char *name) {
+static void confirm(struct resp_session *session, const char *what, const char *name,
+                    size_t total) {
     struct resp_out *out = &session->out;
     resp_out_push(out, 3);
     resp_out_bulk(out, what, strlen(what));
@@ -77,13 +85,30 @@ static void confirm(struct resp_session *session, const char *what, const char *
     } else {
         resp_out_null(out);
     }
-    size_t count = session->channels + session->patterns;
-    resp_out_integer(out, (long long)count);
+    resp_out_integer(out, (long long)total);
+}
+
+static size_t total(const struct resp_session *session) {
+    return session->channels + session->patterns;
 }
 
 /* ---- subscribing ---- */
 
+static void unlist(struct resp_group *group) {
+    if (group->link == NULL) {
+        return;
+    }
+    *group->link = group->next;
+    if (group->next != NULL) {
+        group->next->link = group->link;
+    } else {
+        group->session->door->unconfirmed_last = group->link;
+    }
+    group->link = NULL;
+}
+
 static void free_group(struct resp_group *group) {
+    unlist(group);
     for (size_t i = 0; i < group->count; i++) {
         free(group->asked[i].name);
         free(group->asked[i].channel);
@@ -105,19 +130,68 @@ void resp_group_drop(struct resp_session *session) {
     }
 }
 
-static void finish(struct resp_group *group) {
+/* The client is told; the group is over. */
+static void confirm_all(struct resp_group *group) {
     struct resp_session *session = group->session;
     session->group = NULL;
-    if (group->status != MUSTER_OK) {
-        resp_count_add(&session->door->counts, RESP_COUNT_SUBSCRIPTIONS_REFUSED, 1);
-        resp_out_error(&session->out, resp_status_code(group->status), group->refusal);
-    }
-    for (size_t i = 0; i < group->count && group->status == MUSTER_OK; i++) {
+    for (size_t i = 0; i < group->count; i++) {
         const struct asked *asked = &group->asked[i];
-        (void)resp_topics_add(session, group->pattern, asked->name, asked->channel);
-        confirm(session, group->pattern ? "psubscribe" : "subscribe", asked->name);
+        confirm(session, group->pattern ? "psubscribe" : "subscribe", asked->name, asked->total);
     }
+    resp_topics_confirm(session);
     free_group(group);
+}
+
+/* Everybody who was asked has answered. */
+static void finish(struct resp_group *group) {
+    struct resp_session *session = group->session;
+    struct resp_door *door = session->door;
+    if (group->status != MUSTER_OK) {
+        session->group = NULL;
+        resp_count_add(&door->counts, RESP_COUNT_SUBSCRIPTIONS_REFUSED, 1);
+        resp_out_error(&session->out, resp_status_code(group->status), group->refusal);
+        free_group(group);
+        return;
+    }
+    for (size_t i = 0; i < group->count; i++) {
+        struct asked *asked = &group->asked[i];
+        (void)resp_topics_add(session, group->pattern, asked->name, asked->channel);
+        asked->total = total(session);
+    }
+    group->mark = door->host->subscribe_mark(door->plugin);
+    if (group->mark == 0) {
+        confirm_all(group);
+        return;
+    }
+    session->group = group;
+    group->since = door->host->now_ms(door->plugin);
+    group->link = door->unconfirmed_last;
+    *door->unconfirmed_last = group;
+    door->unconfirmed_last = &group->next;
+}
+
+static void confirm_first(struct resp_door *door) {
+    struct resp_session *session = door->unconfirmed->session;
+    confirm_all(door->unconfirmed);
+    resp_session_wake(session);
+}
+
+void resp_door_subscribed(struct resp_door *door, uint64_t mark) {
+    while (door->unconfirmed != NULL && door->unconfirmed->mark <= mark) {
+        confirm_first(door);
+    }
+    if (door->unsure != 0 && door->unsure <= mark) {
+        door->unsure = 0;
+        resp_door_resync(door);
+    }
+}
+
+void resp_groups_sweep(struct resp_door *door) {
+    uint64_t now = door->host->now_ms(door->plugin);
+    while (door->unconfirmed != NULL && now - door->unconfirmed->since >= CONFIRM_MOST_MS) {
+        door->unsure = door->unconfirmed->mark;
+        confirm_first(door);
+    }
 }
 
 /* The first refusal is the one that is told. */
@@ -220,7 +294,7 @@ static void unsubscribe(struct resp_session *session, bool pattern,
     bool any = false;
     for (size_t i = 0; i < count; i++) {
         (void)resp_topics_remove(session, pattern, arguments[i].data);
-        confirm(session, what, arguments[i].data);
+        confirm(session, what, arguments[i].data, total(session));
     }
     struct resp_subscription *next = NULL;
     for (struct resp_subscription *at = session->subscriptions; at != NULL && count == 0;
@@ -229,13 +303,13 @@ static void unsubscribe(struct resp_session *session, bool pattern,
         if (at->pattern == pattern) {
             char *name = resp_copy(at->name, strlen(at->name));
             (void)resp_topics_remove(session, pattern, name);
-            confirm(session, what, name);
+            confirm(session, what, name, total(session));
             free(name);
             any = true;
         }
     }
     if (count == 0 && !any) {
-        confirm(session, what, NULL);
+        confirm(session, what, NULL, total(session));
     }
 }
 

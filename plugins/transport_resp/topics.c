@@ -159,6 +159,13 @@ void resp_topics_remove_all(struct resp_session *session) {
     }
 }
 
+void resp_topics_confirm(struct resp_session *session) {
+    struct resp_subscription *at = session->subscriptions;
+    for (; at != NULL && !at->confirmed; at = at->next) { /* the newest stand first */
+        at->confirmed = true;
+    }
+}
+
 /* ---- messages ---- */
 
 /* The last frame of either protocol, and for which name it was made. */
@@ -206,7 +213,7 @@ static void deliver(const struct resp_topic *topic, const char *channel, const c
     struct frames frames = {0};
     for (const struct resp_subscription *at = topic->subscriptions; at != NULL; at = at->beside) {
         struct resp_session *session = at->session;
-        if (session->ending != RESP_OPEN) {
+        if (session->ending != RESP_OPEN || !at->confirmed) {
             continue;
         }
         const struct resp_out *out = frame(&frames, at, channel, payload, length);

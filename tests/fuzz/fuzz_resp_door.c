@@ -162,6 +162,11 @@ static void publish(struct fuzz *fuzz, uint8_t which) {
     resp_door_message(&fuzz->door, &event);
 }
 
+static void confirm(struct fuzz *fuzz) {
+    fuzz->host.confirmed = fuzz->host.wanted;
+    resp_door_subscribed(&fuzz->door, fuzz->host.confirmed);
+}
+
 /* ---- invariants ---- */
 
 static void check_counts(struct fuzz *fuzz) {
@@ -200,6 +205,7 @@ static void settle(struct fuzz *fuzz) {
             answer(fuzz, fuzz->host.count - 1, 2);
             moved = true;
         }
+        confirm(fuzz);
         for (size_t i = 0; i < SESSIONS; i++) {
             struct resp_session *session = fuzz->sessions[i];
             if (session->ending == RESP_OVER)
@@ -285,6 +291,7 @@ static void step(struct fuzz *fuzz) {
         resp_door_resync(&fuzz->door);
         fuzz->host.now += number;
         resp_rate_sweep(&fuzz->door);
+        resp_groups_sweep(&fuzz->door);
         break;
     case 13: /* the peer is gone, or this side closes; another one comes */
         if (number % 2 == 0)
@@ -298,11 +305,16 @@ static void step(struct fuzz *fuzz) {
         fuzz->host.submits = number % 4 == 0   ? MUSTER_UNAVAILABLE
                              : number % 4 == 1 ? MUSTER_OVERLOADED
                                                : MUSTER_OK;
+        fuzz->host.slow = number % 8 >= 4;
         break;
     case 15:
     default:
         if (number == 255)
             settle(fuzz);
+        else if (number % 8 == 1)
+            confirm(fuzz);
+        else if (number % 8 == 2)
+            fuzz->host.now += 2500;
         break;
     }
     if (resp_session_over(fuzz->sessions[index])) {

@@ -126,6 +126,7 @@ static void leave(struct muster_plugin *plugin, const char *name, bool pattern) 
 }
 
 static void host_subscribe(struct muster_plugin *plugin, const char *channel) {
+    plugin->wanted++;
     enter(plugin, channel, false);
 }
 
@@ -134,11 +135,18 @@ static void host_unsubscribe(struct muster_plugin *plugin, const char *channel) 
 }
 
 static void host_subscribe_pattern(struct muster_plugin *plugin, const char *pattern) {
+    plugin->wanted++;
     enter(plugin, pattern, true);
 }
 
 static void host_unsubscribe_pattern(struct muster_plugin *plugin, const char *pattern) {
     leave(plugin, pattern, true);
+}
+
+static uint64_t host_subscribe_mark(struct muster_plugin *plugin) {
+    if (!plugin->slow)
+        plugin->confirmed = plugin->wanted;
+    return plugin->confirmed < plugin->wanted ? plugin->wanted : 0;
 }
 
 static uint64_t host_now(struct muster_plugin *plugin) {
@@ -187,6 +195,7 @@ const struct muster_host fuzz_host = {
     .subscribe_pattern = host_subscribe_pattern,
     .unsubscribe_pattern = host_unsubscribe_pattern,
     .metrics_text = host_metrics,
+    .subscribe_mark = host_subscribe_mark,
 };
 
 struct fuzz_question fuzz_host_take(struct muster_plugin *plugin, size_t index) {

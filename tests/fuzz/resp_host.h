@@ -31,6 +31,8 @@ struct muster_plugin {
     size_t callers;             /* references that are out */
     enum muster_status submits; /* what submit and the like say; not OK: refused at once */
     long long signals;          /* published */
+    bool slow;                  /* subscriptions are confirmed when the script says so */
+    uint64_t wanted, confirmed; /* marks */
 };
 
 extern const struct muster_host fuzz_host;

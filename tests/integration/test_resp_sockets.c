@@ -213,6 +213,27 @@ static void who_asks_nothing_is_closed_but_no_subscriber_and_no_lifeline(void **
     peer_close(&later);
 }
 
+/* An event that is published right behind the confirmation is heard. */
+static void a_confirmed_subscription_stands_at_redis(void **state) {
+    struct stand *stand = *state;
+    start(stand, "");
+    struct mt_redis *redis = mt_server_connect(stand->server);
+    struct peer *peer = open_peer(stand);
+    peer_say(peer, "HELLO 3\r\n");
+    peer_until(peer, "role");
+    for (int i = 0; i < 200; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s session:r%d\r\n", i % 2 == 0 ? "SUBSCRIBE" : "PSUBSCRIBE",
+                 i);
+        peer_say(peer, text);
+        snprintf(text, sizeof text, "\r\nsession:r%d\r\n:%d\r\n", i, i + 1);
+        peer_until(peer, text);
+        assert_int_equal(mt_integer(redis, "PUBLISH " MT_NS "events:session:r%d {}", i), 1);
+    }
+    peer_close(&peer);
+    mt_redis_close(&redis);
+}
+
 static void there_are_only_so_many_sockets(void **state) {
     struct stand *stand = *state;
     start(stand, "max_sockets: 2");
@@ -465,6 +486,7 @@ int main(void) {
         SOCKET_TEST(addresses_that_are_none_are_refused),
         SOCKET_TEST(who_says_nothing_or_half_a_request_is_closed),
         SOCKET_TEST(who_asks_nothing_is_closed_but_no_subscriber_and_no_lifeline),
+        SOCKET_TEST(a_confirmed_subscription_stands_at_redis),
         SOCKET_TEST(there_are_only_so_many_sockets),
         SOCKET_TEST(one_address_has_only_so_many),
         SOCKET_TEST(one_that_sends_thousands_does_not_hold_up_another),

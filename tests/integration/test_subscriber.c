@@ -11,6 +11,7 @@
 struct fixture {
     struct mt_stage stage;
     struct mu_subscriber *subscriber;
+    uint64_t confirmed; /* the mark */
     unsigned ups;
     unsigned downs;
     unsigned messages;
@@ -57,6 +58,12 @@ static void on_up(void *context) {
     f->ups++;
 }
 
+static void on_confirmed(void *context, uint64_t mark) {
+    struct fixture *f = context;
+    assert_true(mark >= f->confirmed);
+    f->confirmed = mark;
+}
+
 static void on_down(void *context, const struct mu_error *reason) {
     struct fixture *f = context;
     assert_int_equal(strncmp(reason->text, "redis at ", 9), 0);
@@ -71,6 +78,7 @@ static void create_with(struct fixture *f, struct mu_subscriber_options options)
     options.client_name = "musterd:sub";
     options.context = f;
     options.on_up = options.on_up ? options.on_up : on_up;
+    options.on_confirmed = on_confirmed;
     options.on_down = on_down;
     options.on_message = options.on_message ? options.on_message : on_message;
     f->subscriber = mu_subscriber_create(mt_loop_uv(f->stage.loop), &options);
@@ -133,6 +141,37 @@ static void test_up_means_all_are_confirmed(void **state) {
         assert_int_equal(publish(f, channel, "x"), 2);
     }
     MT_SPIN(f->stage.loop, f->messages == 2000, "all messages");
+}
+
+/* Whoever waits for its mark misses nothing from then on, whenever it asked. */
+static void test_a_mark_tells_when_it_stands(void **state) {
+    struct fixture *f = *state;
+    char channel[32];
+    create(f);
+    mu_subscriber_subscribe(f->subscriber, "first");
+    uint64_t mark = mu_subscriber_mark(f->subscriber);
+    assert_true(mark > 0);
+    MT_SPIN(f->stage.loop, f->confirmed >= mark, "the first mark");
+    assert_int_equal(mu_subscriber_mark(f->subscriber), 0);
+    for (int i = 0; i < 50; i++) {
+        snprintf(channel, sizeof channel, "late-%d", i);
+        (i % 2 == 0 ? mu_subscriber_share : mu_subscriber_share_pattern)(f->subscriber, channel);
+        mark = mu_subscriber_mark(f->subscriber);
+        assert_true(mark > f->confirmed);
+        MT_SPIN(f->stage.loop, f->confirmed >= mark, "a later mark");
+        assert_int_equal(publish(f, channel, "x"), 1);
+        assert_int_equal(mu_subscriber_mark(f->subscriber), 0);
+    }
+    /* Wanted before, wanted while it is down: the same mark. */
+    mt_command(f->stage.redis, "CLIENT KILL TYPE pubsub");
+    MT_SPIN(f->stage.loop, f->downs == 1, "the end of the connection");
+    mu_subscriber_share(f->subscriber, "between");
+    mark = mu_subscriber_mark(f->subscriber);
+    assert_true(mark > f->confirmed);
+    MT_SPIN(f->stage.loop, f->confirmed >= mark, "the mark of the new connection");
+    assert_int_equal(f->ups, 2);
+    assert_int_equal(publish(f, "between", "x"), 1);
+    assert_int_equal(publish(f, "first", "x"), 1);
 }
 
 static void test_nothing_wanted_is_up_too(void **state) {
@@ -266,6 +305,7 @@ int main(void) {
         TEST(test_messages),
         TEST(test_payload_of_any_bytes),
         TEST(test_up_means_all_are_confirmed),
+        TEST(test_a_mark_tells_when_it_stands),
         TEST(test_nothing_wanted_is_up_too),
         TEST(test_subscribing_twice_is_once),
         TEST(test_restored_after_the_server_was_killed),

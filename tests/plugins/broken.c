@@ -56,6 +56,8 @@ static const struct muster_transport_hooks transport = {.reply = reply};
 #define HOST_SIZE (uint32_t) offsetof(struct muster_host, subscribe_pattern)
 #undef HOOKS_SIZE
 #define HOOKS_SIZE (uint32_t) offsetof(struct muster_plugin_hooks, reload)
+#undef TRANSPORT_SIZE
+#define TRANSPORT_SIZE (uint32_t) offsetof(struct muster_transport_hooks, subscribed)
 #elif defined(BROKEN_SHORTER)
 /* Says 1.1, and has the hooks of 1.0. */
 #undef HOOKS_SIZE

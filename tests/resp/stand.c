@@ -140,6 +140,10 @@ static void unsubscribe_pattern(struct muster_plugin *plugin, const char *patter
     note_channel(plugin, "-*", pattern);
 }
 
+static uint64_t subscribe_mark(struct muster_plugin *plugin) {
+    return stand_of(plugin)->mark;
+}
+
 static struct muster_metric *metric(struct muster_plugin *plugin, enum muster_metric_kind kind,
                                     const char *name, const char *help) {
     static struct muster_metric all;
@@ -198,6 +202,7 @@ struct stand *stand_create(void) {
         .unsubscribe = unsubscribe,
         .subscribe_pattern = subscribe_pattern,
         .unsubscribe_pattern = unsubscribe_pattern,
+        .subscribe_mark = subscribe_mark,
         .metric = metric,
         .metric_add = metric_add,
         .metrics_text = metrics_text,

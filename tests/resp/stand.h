@@ -33,6 +33,7 @@ struct stand {
     char published[4096]; /* "channel payload\n" each */
     char channels[4096];  /* "+x", "-x", for patterns "+*x", "-*x", each with a space behind */
     size_t wakes;
+    uint64_t mark; /* what subscribe_mark() says; 0: confirmed at once */
 };
 
 /* What most tests begin with: a stand and one session of it, which the test may destroy. */

@@ -214,6 +214,55 @@ static void all_together_have_a_bound_that_hits_those_who_are_behind(void **stat
     resp_session_destroy(&slow);
 }
 
+/* What is published before Redis has confirmed may be missed: the client is told only then. */
+static void it_is_confirmed_once_redis_has_confirmed(void **state) {
+    struct stand_fixture *f = *state;
+    struct resp_session *other = stand_session(f->stand);
+    subscribe(f, f->session, "session:a", "a");
+    f->stand->mark = 7;
+    stand_feed(f->session, "SUBSCRIBE session:b session:a\r\nPING\r\n", 37);
+    stand_allow(f->stand, "events.subscribe b");
+    stand_allow(f->stand, "events.subscribe a");
+    stand_message(f->stand, NULL, "events:session:b", "{}");
+    stand_expect(f->session, "");
+    stand_message(f->stand, NULL, "events:session:a", "{}");
+    stand_expect(f->session, "*3\r\n$7\r\nmessage\r\n$9\r\nsession:a\r\n$2\r\n{}\r\n");
+    f->stand->mark = 9;
+    stand_say(other, "PSUBSCRIBE *");
+    stand_allow(f->stand, "events.subscribe *");
+    resp_door_subscribed(&f->stand->door, 6);
+    assert_false(resp_session_runnable(f->session));
+    resp_door_subscribed(&f->stand->door, 8);
+    stand_expect(f->session, "*3\r\n$9\r\nsubscribe\r\n$9\r\nsession:b\r\n:2\r\n"
+                             "*3\r\n$9\r\nsubscribe\r\n$9\r\nsession:a\r\n:2\r\n");
+    stand_message(f->stand, NULL, "events:session:b", "{}");
+    stand_expect_begin(f->session, "*3\r\n$7\r\nmessage\r\n$9\r\nsession:b\r\n");
+    assert_true(resp_session_runnable(f->session)); /* PING */
+    stand_expect(other, "");
+    resp_session_destroy(&other); /* nobody asks for it any more */
+    resp_door_subscribed(&f->stand->door, 9);
+}
+
+static void nobody_waits_for_ever_and_a_resync_makes_up_for_it(void **state) {
+    struct stand_fixture *f = *state;
+    f->stand->mark = 3;
+    stand_say(f->session, "SUBSCRIBE session:a");
+    stand_allow(f->stand, "events.subscribe a");
+    f->stand->now += 4999;
+    resp_groups_sweep(&f->stand->door);
+    stand_expect(f->session, "");
+    f->stand->now += 1;
+    resp_groups_sweep(&f->stand->door);
+    stand_expect(f->session, "*3\r\n$9\r\nsubscribe\r\n$9\r\nsession:a\r\n:1\r\n");
+    resp_door_subscribed(&f->stand->door, 2);
+    stand_expect(f->session, "");
+    resp_door_subscribed(&f->stand->door, 3);
+    stand_expect(f->session, "*3\r\n$7\r\nmessage\r\n$9\r\nsession:a\r\n"
+                             "$18\r\n{\"event\":\"resync\"}\r\n");
+    resp_door_subscribed(&f->stand->door, 3);
+    stand_expect(f->session, "");
+}
+
 static void an_end_while_somebody_thinks_cancels(void **state) {
     struct stand_fixture *f = *state;
     stand_say(f->session, "SUBSCRIBE session:a session:b");
@@ -238,6 +287,8 @@ int main(void) {
         SUBSCRIBE_TEST(all_subscribers_hear_of_lost_messages),
         SUBSCRIBE_TEST(a_slow_subscriber_is_given_up_and_the_others_are_not),
         SUBSCRIBE_TEST(all_together_have_a_bound_that_hits_those_who_are_behind),
+        SUBSCRIBE_TEST(it_is_confirmed_once_redis_has_confirmed),
+        SUBSCRIBE_TEST(nobody_waits_for_ever_and_a_resync_makes_up_for_it),
         SUBSCRIBE_TEST(an_end_while_somebody_thinks_cancels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
