@@ -60,7 +60,7 @@ static uint64_t number_in(const redisReply *reply) {
     return strtoull(reply->str, NULL, 10);
 }
 
-bool mu_view_read_snapshot(const redisReply *reply, struct mu_view *view) {
+bool mu_view_read_hash(const redisReply *reply, struct mu_view *view) {
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements % 2)
         return false;
     *view = (struct mu_view){.exists = reply->elements > 0, .gen = "", .leader = ""};

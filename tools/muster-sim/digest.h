@@ -60,7 +60,7 @@ struct mu_view {
 };
 
 /* The reply of HGETALL on a session's key; false when it is no such thing. */
-bool mu_view_read_snapshot(const redisReply *reply, struct mu_view *view);
+bool mu_view_read_hash(const redisReply *reply, struct mu_view *view);
 /* The parsed reply of a call, whose `leader`, `seq`, `term` and `count` it has. */
 void mu_view_read_reply(const json_t *reply, struct mu_view *view);
 

@@ -6,7 +6,6 @@
 
 #include "backoff.h"
 #include "base/alloc.h"
-#include "registry/call.h"
 
 struct call {
     struct mu_entering *entering;
@@ -212,8 +211,8 @@ static bool issue(struct mu_entering *self, const struct mu_step *step) {
     call->entering = self;
     call->era = self->era;
     call->step = *step;
-    if (mu_call(self->options.link, self->options.name_space, name_of(step->kind), count, arguments,
-                on_answer, call) != MUSTER_OK) {
+    if (mu_speech_call(self->options.speech, name_of(step->kind), count, arguments, on_answer,
+                       call) != MUSTER_OK) {
         free(call);
         return false;
     }
@@ -249,7 +248,7 @@ void mu_entering_begin(struct mu_entering *self, const char *incarnation) {
     self->paused = false;
     uv_timer_stop(&self->timer);
     mu_backoff_reset(&self->backoff);
-    mu_holding_renew(self->options.holding, incarnation);
+    mu_holding_renew(self->options.holding);
     self->first = 0;
     self->waiting = 0;
     for (uint32_t i = 0; i < self->capacity; i++) {

@@ -18,19 +18,18 @@
 #include <uv.h>
 
 #include "holding.h"
-#include "redis/link.h"
+#include "speech.h"
 
 struct mu_entering;
 
 struct mu_entering_options {
     uv_loop_t *loop;
-    struct mu_link *link; /* not owned, as everything here */
+    struct mu_speech *speech; /* not owned, as everything here */
     struct mu_journal *journal;
     struct mu_holding *holding;
     const struct mu_plan *plan;
-    const char *name_space; /* not copied */
-    const char *instance;   /* not copied */
-    size_t pace;            /* calls in flight */
+    const char *instance; /* not copied */
+    size_t pace;          /* calls in flight */
     void *context;
     /* A call was refused with UNKNOWN_INSTANCE or STALE_INCARNATION; nothing more is sent. */
     void (*on_refused)(void *context, enum muster_status status);
@@ -43,7 +42,7 @@ struct mu_entering_options {
 struct mu_entering *mu_entering_create(const struct mu_entering_options *options);
 /* Stops for good: no callback from now on; calls in flight may still end. */
 void mu_entering_close(struct mu_entering *entering);
-/* After close, once the link is closed and the loop has turned. */
+/* After close, once the speech is closed and the loop has turned. */
 void mu_entering_destroy(struct mu_entering **entering);
 
 /* A new incarnation (copied) holds nothing yet: enters all whose goal it is. */

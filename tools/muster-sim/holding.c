@@ -31,7 +31,6 @@ struct mu_holding {
     const struct mu_plan *plan;
     struct mu_journal *journal;
     const char *instance;
-    char incarnation[MU_ID_SIZE];
     struct connection *connections;
     struct slot *slots; /* connections * joins */
     uint32_t stamp;
@@ -86,8 +85,7 @@ static void set_registered(struct mu_holding *holding, uint32_t connection, bool
     c->registered = registered;
 }
 
-void mu_holding_renew(struct mu_holding *holding, const char *incarnation) {
-    snprintf(holding->incarnation, sizeof holding->incarnation, "%s", incarnation);
+void mu_holding_renew(struct mu_holding *holding) {
     uint32_t joins = mu_plan_joins(holding->plan);
     for (uint32_t i = 0; i < mu_plan_connections(holding->plan); i++) {
         struct connection *c = &holding->connections[i];
@@ -267,23 +265,13 @@ void mu_holding_saw_left(struct mu_holding *holding, uint32_t session,
     }
 }
 
-/* Is this member, as stored, of the present incarnation? */
-static bool is_own(const struct mu_holding *holding, const char *connection, const char *member) {
-    char start[4 * MU_ID_SIZE];
-    int length = snprintf(start, sizeof start,
-                          "{\"connection\":\"%s\",\"instance\":\"%s\",\"incarnation\":\"%s\"",
-                          connection, holding->instance, holding->incarnation);
-    return strncmp(member, start, (size_t)length) == 0;
-}
-
 /* Puts a new stamp on the slots of all own members. */
-static void stamp_members(struct mu_holding *holding, uint32_t session, const redisReply *reply) {
+static void stamp_members(struct mu_holding *holding, uint32_t session,
+                          const struct mu_snapshot *snapshot) {
     holding->stamp++;
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        const char *id = reply->element[i]->str;
+    for (size_t i = 0; i < snapshot->own_count; i++) {
         uint32_t connection;
-        if (!mu_plan_find_connection(holding->plan, id, &connection) ||
-            !is_own(holding, id, reply->element[i + 1]->str))
+        if (!mu_plan_find_connection(holding->plan, snapshot->own[i], &connection))
             continue;
         struct slot *slots = slots_of(holding, connection);
         for (uint32_t k = 0; k < mu_plan_joins(holding->plan); k++)
@@ -293,17 +281,17 @@ static void stamp_members(struct mu_holding *holding, uint32_t session, const re
 }
 
 void mu_holding_saw_snapshot(struct mu_holding *holding, uint32_t session,
-                             const struct mu_view *view, const redisReply *reply) {
+                             const struct mu_snapshot *snapshot) {
     size_t count;
     const struct mu_plan_place *places = mu_plan_places(holding->plan, session, &count);
-    stamp_members(holding, session, reply);
+    stamp_members(holding, session, snapshot);
     for (size_t i = 0; i < count; i++) {
         const struct connection *c = &holding->connections[places[i].connection];
         struct slot *slot = &slots_of(holding, places[i].connection)[places[i].slot];
         if (slot->state != IN || slot->stamp == holding->stamp || c->in_flight || c->uncertain)
             continue;
         char how[300];
-        snprintf(how, sizeof how, "is missing in a snapshot at seq %" PRIu64, view->seq);
+        snprintf(how, sizeof how, "is missing in a snapshot at seq %" PRIu64, snapshot->view.seq);
         lose(holding, session, places[i].connection, slot, "missing-in-snapshot", how);
     }
 }

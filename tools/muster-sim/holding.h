@@ -19,6 +19,7 @@
 #include "digest.h"
 #include "journal.h"
 #include "plan.h"
+#include "speech.h"
 
 struct mu_holding;
 
@@ -59,8 +60,8 @@ struct mu_holding *mu_holding_create(const struct mu_plan *plan, struct mu_journ
                                      const char *instance);
 void mu_holding_destroy(struct mu_holding **holding);
 
-/* A new incarnation (copied) holds nothing yet. */
-void mu_holding_renew(struct mu_holding *holding, const char *incarnation);
+/* A new incarnation holds nothing yet. */
+void mu_holding_renew(struct mu_holding *holding);
 
 bool mu_holding_present(const struct mu_holding *holding, uint32_t connection);
 void mu_holding_set_goal(struct mu_holding *holding, uint32_t connection, bool present,
@@ -84,10 +85,10 @@ void mu_holding_unknown(struct mu_holding *holding, const struct mu_step *step);
 /* A connection of this instance left a session, says an event. */
 void mu_holding_saw_left(struct mu_holding *holding, uint32_t session,
                          const struct mu_event *event);
-/* The snapshot of a session (the reply of HGETALL, read as `view`), answered after everything that
- * was acknowledged so far: what it should contain and does not is lost. */
+/* The snapshot of a session, answered after everything that was acknowledged so far: what it should
+ * contain and does not is lost. */
 void mu_holding_saw_snapshot(struct mu_holding *holding, uint32_t session,
-                             const struct mu_view *view, const redisReply *reply);
+                             const struct mu_snapshot *snapshot);
 /* What was lost is to be entered again; calls `again` for each connection concerned. */
 void mu_holding_recover(struct mu_holding *holding, void (*again)(void *context, uint32_t),
                         void *context);

@@ -47,7 +47,7 @@ struct instance {
     bool link_down, watch_down; /* said so */
     struct mu_plan *plan;
     struct mu_journal *journal;
-    struct mu_link *link;
+    struct mu_speech *speech;
     struct mu_watch *watch;
     struct mu_holding *holding;
     struct mu_entering *entering;
@@ -200,6 +200,7 @@ static void on_started(void *context, const char *generation) {
         mu_journal_excuse(self->journal); /* what was read between restart() and this answer */
         mu_watch_new_generation(self->watch);
     }
+    mu_speech_set_incarnation(self->speech, self->incarnation);
     mu_entering_begin(self->entering, self->incarnation);
 }
 
@@ -313,9 +314,8 @@ static void on_left(void *context, uint32_t session, const struct mu_event *even
     mu_holding_saw_left(((struct instance *)context)->holding, session, event);
 }
 
-static void on_snapshot(void *context, uint32_t session, const struct mu_view *view,
-                        const redisReply *reply) {
-    mu_holding_saw_snapshot(((struct instance *)context)->holding, session, view, reply);
+static void on_snapshot(void *context, uint32_t session, const struct mu_snapshot *snapshot) {
+    mu_holding_saw_snapshot(((struct instance *)context)->holding, session, snapshot);
 }
 
 /* ---- connections to Redis ---- */
@@ -329,17 +329,16 @@ static void say_link(struct instance *self, const char *what, const char *link,
     mu_journal_line(self->journal, what, fields);
 }
 
-static void on_link_connected(void *context) {
+static void on_speech_up(void *context) {
     struct instance *self = context;
     if (self->link_down)
         say_link(self, "link-up", "commands", NULL);
     self->link_down = false;
     mu_journal_doubt(self->journal, self->generation[0] != '\0');
-    mu_link_open(self->link);
     mu_presence_beat(self->presence);
 }
 
-static void on_link_down(void *context, const struct mu_error *reason) {
+static void on_speech_down(void *context, const struct mu_error *reason) {
     struct instance *self = context;
     if (!self->link_down)
         say_link(self, "link-down", "commands", reason);
@@ -397,7 +396,7 @@ static void end(struct instance *self, int exit_code) {
     mu_entering_close(self->entering);
     mu_presence_close(self->presence);
     mu_watch_close(self->watch, on_part_closed, self);
-    mu_link_close(&self->link, on_part_closed, self);
+    mu_speech_close(self->speech, on_part_closed, self);
     uv_close((uv_handle_t *)&self->tick, NULL);
     uv_close((uv_handle_t *)&self->stop_timer, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
@@ -426,22 +425,24 @@ static void create_plan(struct instance *self) {
 
 static void create_calls(struct instance *self) {
     const struct mu_sim_options *options = self->options;
-    const struct mu_link_options link = {
-        .address = &options->address,
-        .client_name = "muster-sim",
+    const struct mu_speech_options speech = {
+        .loop = &self->loop,
+        .addresses = &options->address,
+        .address_count = 1,
+        .name_space = options->name_space,
+        .instance = options->id,
         .context = self,
-        .on_connected = on_link_connected,
-        .on_down = on_link_down,
+        .on_up = on_speech_up,
+        .on_down = on_speech_down,
     };
-    self->link = mu_link_create(&self->loop, &link);
+    self->speech = mu_speech_create(&speech);
     self->holding = mu_holding_create(self->plan, self->journal, options->id);
     const struct mu_entering_options entering = {
         .loop = &self->loop,
-        .link = self->link,
+        .speech = self->speech,
         .journal = self->journal,
         .holding = self->holding,
         .plan = self->plan,
-        .name_space = options->name_space,
         .instance = options->id,
         .pace = options->pace,
         .context = self,
@@ -452,9 +453,8 @@ static void create_calls(struct instance *self) {
     self->entering = mu_entering_create(&entering);
     const struct mu_presence_options presence = {
         .loop = &self->loop,
-        .link = self->link,
+        .speech = self->speech,
         .journal = self->journal,
-        .name_space = options->name_space,
         .instance = options->id,
         .heartbeat = options->heartbeat,
         .heartbeat_ms = options->heartbeat_ms,
@@ -473,11 +473,11 @@ static bool create_watch(struct instance *self, struct mu_error *error) {
     const struct mu_sim_options *options = self->options;
     const struct mu_watch_options watch = {
         .loop = &self->loop,
-        .address = &options->address,
-        .link = self->link,
+        .addresses = &options->address,
+        .address_count = 1,
+        .speech = self->speech,
         .journal = self->journal,
         .plan = self->plan,
-        .name_space = options->name_space,
         .instance = options->id,
         .events_file = options->events_file,
         .inbox = options->inbox,
@@ -538,6 +538,7 @@ int mu_instance_run(const struct mu_sim_options *options) {
     uv_loop_close(&self->loop);
     int exit_code = self->exit_code;
     mu_watch_destroy(&self->watch);
+    mu_speech_destroy(&self->speech);
     mu_presence_destroy(&self->presence);
     mu_entering_destroy(&self->entering);
     mu_holding_destroy(&self->holding);

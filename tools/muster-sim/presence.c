@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/ids.h"
-#include "registry/call.h"
 
 #define HEARTBEAT_MS 1000 /* if START does not say */
 #define STOP_MS 5000      /* how long STOP is tried */
@@ -77,8 +76,7 @@ static struct mu_presence *end_call(struct call *call, enum state expected) {
 static bool call_function(struct mu_presence *self, const char *operation, mu_answer_cb callback) {
     const char *arguments[] = {self->options.instance, self->incarnation};
     struct call *call = new_call(self);
-    if (mu_call(self->options.link, self->options.name_space, operation, 2, arguments, callback,
-                call) == MUSTER_OK)
+    if (mu_speech_call(self->options.speech, operation, 2, arguments, callback, call) == MUSTER_OK)
         return true;
     free(call);
     return false;
@@ -119,26 +117,21 @@ static const char *generation_of(const json_t *reply) {
 }
 
 /* Who stands there, now that our START was buried? */
-static void on_standing(void *context, enum muster_status status, const redisReply *reply,
-                        const struct mu_error *error) {
-    (void)error;
+static void on_standing(void *context, enum muster_status status, const char *incarnation) {
     struct mu_presence *self = end_call(context, STARTING);
     if (!self)
         return;
-    if (status != MUSTER_OK || reply->type == REDIS_REPLY_ERROR)
+    if (status != MUSTER_OK)
         start_later(self);
-    else if (reply->type == REDIS_REPLY_STRING)
+    else if (incarnation)
         self->options.on_taken_over(self->options.context, "another incarnation is registered");
     else
         self->options.on_lost(self->options.context, muster_status_code(MUSTER_STALE_INCARNATION));
 }
 
 static void ask_who_stands(struct mu_presence *self) {
-    char key[MU_KEY_SIZE];
-    mu_key(key, self->options.name_space, "instance:%s", self->options.instance);
-    const char *command[] = {"HGET", key, "incarnation"};
     struct call *call = new_call(self);
-    if (mu_link_command(self->options.link, 3, command, NULL, on_standing, call) == MUSTER_OK)
+    if (mu_speech_standing(self->options.speech, on_standing, call) == MUSTER_OK)
         return;
     free(call);
     start_later(self);
@@ -214,31 +207,24 @@ void mu_presence_beat(struct mu_presence *self) {
         return;
     const char *arguments[] = {self->options.instance, self->incarnation};
     struct call *call = new_call(self);
-    if (mu_call_now(self->options.link, self->options.name_space, "heartbeat", 2, arguments,
-                    on_beat, call) != MUSTER_OK)
+    if (mu_speech_call_now(self->options.speech, "heartbeat", 2, arguments, on_beat, call) !=
+        MUSTER_OK)
         free(call); /* the link is down: it beats when it comes up */
 }
 
-static void on_published(void *context, enum muster_status status, const redisReply *reply,
-                         const struct mu_error *error) {
-    (void)error;
+static void on_published(void *context, bool heard) {
     struct mu_presence *self = end_call(context, STARTED);
-    if (!self || status != MUSTER_OK)
+    if (!self)
         return;
-    if (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0)
+    if (heard)
         mu_journal_count(self->options.journal, "heartbeats", 1);
     else
         mu_presence_beat(self);
 }
 
 static void publish_beat(struct mu_presence *self) {
-    char key[MU_KEY_SIZE], payload[3 * MU_ID_SIZE];
-    snprintf(payload, sizeof payload, "{\"instance\":\"%s\",\"incarnation\":\"%s\"}",
-             self->options.instance, self->incarnation);
-    const char *command[] = {"PUBLISH", mu_key(key, self->options.name_space, "heartbeat"),
-                             payload};
     struct call *call = new_call(self);
-    if (mu_link_command_now(self->options.link, 3, command, NULL, on_published, call) != MUSTER_OK)
+    if (mu_speech_beat(self->options.speech, on_published, call) != MUSTER_OK)
         free(call);
 }
 
@@ -290,7 +276,7 @@ static void on_stop(void *context, const struct mu_answer *answer) {
     finish(self, answer->status == MUSTER_OK);
 }
 
-/* The link may hold a call for longer than STOP is tried. */
+/* The speech may hold a call for longer than STOP is tried. */
 static void on_stop_deadline(uv_timer_t *timer) {
     struct mu_presence *self = timer->data;
     if (self->state == STOPPING)

@@ -19,16 +19,15 @@
 
 #include "journal.h"
 #include "options.h"
-#include "redis/link.h"
+#include "speech.h"
 
 struct mu_presence;
 
 struct mu_presence_options {
     uv_loop_t *loop;
-    struct mu_link *link; /* not owned, as what follows */
+    struct mu_speech *speech; /* not owned, as what follows */
     struct mu_journal *journal;
-    const char *name_space; /* not copied */
-    const char *instance;   /* not copied */
+    const char *instance; /* not copied */
     enum mu_sim_heartbeat heartbeat;
     uint64_t heartbeat_ms; /* 0: what START answers */
     void *context;
@@ -45,7 +44,7 @@ struct mu_presence_options {
 
 struct mu_presence *mu_presence_create(const struct mu_presence_options *options);
 void mu_presence_close(struct mu_presence *presence);
-/* After close, once the link is closed and the loop has turned. */
+/* After close, once the speech is closed and the loop has turned. */
 void mu_presence_destroy(struct mu_presence **presence);
 
 /* Starts with `incarnation` (copied), whatever was before. */

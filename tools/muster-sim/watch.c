@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backoff.h"
 #include "base/alloc.h"
 #include "redis/subscriber.h"
-#include "registry/call.h"
 
 #define READS_IN_FLIGHT 32
 #define READ_RETRY_MS 200
@@ -40,9 +40,9 @@ struct mu_watch {
     uv_prepare_t flush;
     bool dirty;
     bool closing;
-    char prefix[MU_ID_SIZE + 8]; /* {ns}: */
-    char barrier_channel[MU_KEY_SIZE];
+    char prefix[MU_KEY_SIZE]; /* of the channels of events */
     uint64_t barrier_number;
+    bool barrier_marked, barrier_heard;
     void (*barrier_done)(void *context, bool complete);
     void *barrier_context;
     uv_timer_t barrier_timer;
@@ -72,23 +72,27 @@ static void on_retry(uv_timer_t *timer) {
     want_all(timer->data);
 }
 
-static void on_hgetall(void *context, enum muster_status status, const redisReply *reply,
-                       const struct mu_error *error) {
-    (void)error;
+static void read_later(struct mu_watch *self) {
+    if (!uv_is_active((uv_handle_t *)&self->retry))
+        uv_timer_start(&self->retry, on_retry, READ_RETRY_MS, 0);
+}
+
+static void on_read(void *context, enum muster_status status, const char *message,
+                    const struct mu_snapshot *snapshot) {
     struct read *read = context;
     struct follower *follower = read->follower;
     struct mu_watch *self = follower->watch;
     self->reads--;
     if (!self->closing) {
-        struct mu_view view;
-        bool fine = status == MUSTER_OK && mu_view_read_snapshot(reply, &view);
-        mu_follow_snapshot(follower->follow, read->ticket, fine ? &view : NULL);
-        if (fine) {
+        mu_follow_snapshot(follower->follow, read->ticket, snapshot ? &snapshot->view : NULL);
+        if (snapshot) {
             mu_journal_count(self->options.journal, "snapshots", 1);
-            self->options.on_snapshot(self->options.context, follower->session, &view, reply);
+            self->options.on_snapshot(self->options.context, follower->session, snapshot);
             want_snapshot(self, follower);
-        } else if (!uv_is_active((uv_handle_t *)&self->retry)) {
-            uv_timer_start(&self->retry, on_retry, READ_RETRY_MS, 0);
+        } else {
+            if (!mu_backoff_applies(status))
+                mu_journal_error(self->options.journal, "snapshot", NULL, status, message);
+            read_later(self);
         }
         read_more(self);
     }
@@ -96,13 +100,11 @@ static void on_hgetall(void *context, enum muster_status status, const redisRepl
 }
 
 static bool read_snapshot(struct mu_watch *self, struct follower *follower) {
-    char key[MU_KEY_SIZE], session[MU_ID_SIZE];
+    char session[MU_ID_SIZE];
     mu_plan_session_id(self->options.plan, follower->session, session);
-    const char *command[] = {"HGETALL",
-                             mu_key(key, self->options.name_space, "session:%s", session)};
     struct read *read = mu_calloc(1, sizeof *read);
     read->follower = follower;
-    if (mu_link_command(self->options.link, 2, command, NULL, on_hgetall, read) != MUSTER_OK) {
+    if (mu_speech_snapshot(self->options.speech, session, on_read, read) != MUSTER_OK) {
         free(read);
         return false;
     }
@@ -120,8 +122,7 @@ static void read_more(struct mu_watch *self) {
         self->waiting--;
         follower->waiting = false;
         if (mu_follow_wants(follower->follow) && !read_snapshot(self, follower)) {
-            if (!uv_is_active((uv_handle_t *)&self->retry))
-                uv_timer_start(&self->retry, on_retry, READ_RETRY_MS, 0);
+            read_later(self);
             return;
         }
     }
@@ -146,12 +147,26 @@ static void on_barrier_timeout(uv_timer_t *timer) {
     end_barrier(timer->data, false);
 }
 
-static void on_barrier_published(void *context, enum muster_status status, const redisReply *reply,
-                                 const struct mu_error *error) {
-    (void)error;
-    struct mu_watch *self = context;
-    bool heard = status == MUSTER_OK && reply->type == REDIS_REPLY_INTEGER && reply->integer > 0;
-    if (!self->closing && self->barrier_done && !heard)
+static void pass_barrier(struct mu_watch *self) {
+    if (self->barrier_marked && self->barrier_heard)
+        end_barrier(self, true);
+}
+
+struct barrier {
+    struct mu_watch *watch;
+    uint64_t number;
+};
+
+static void on_marked(void *context, bool marked) {
+    struct barrier barrier = *(struct barrier *)context;
+    struct mu_watch *self = barrier.watch;
+    free(context);
+    if (self->closing || !self->barrier_done || barrier.number != self->barrier_number)
+        return;
+    self->barrier_marked = marked;
+    if (marked)
+        pass_barrier(self);
+    else
         end_barrier(self, false);
 }
 
@@ -160,15 +175,17 @@ void mu_watch_barrier(struct mu_watch *self, void (*done)(void *context, bool co
     end_barrier(self, false);
     self->barrier_done = done;
     self->barrier_context = context;
-    char number[24];
-    snprintf(number, sizeof number, "%" PRIu64, ++self->barrier_number);
-    const char *command[] = {"PUBLISH", self->barrier_channel, number};
-    if (!mu_watch_is_up(self) || mu_link_command_now(self->options.link, 3, command, NULL,
-                                                     on_barrier_published, self) != MUSTER_OK) {
-        end_barrier(self, false);
+    self->barrier_number++;
+    self->barrier_marked = self->barrier_heard = false;
+    struct barrier *barrier = mu_calloc(1, sizeof *barrier);
+    *barrier = (struct barrier){self, self->barrier_number};
+    if (mu_watch_is_up(self) && mu_speech_mark(self->options.speech, self->barrier_number,
+                                               on_marked, barrier) == MUSTER_OK) {
+        uv_timer_start(&self->barrier_timer, on_barrier_timeout, BARRIER_MS, 0);
         return;
     }
-    uv_timer_start(&self->barrier_timer, on_barrier_timeout, BARRIER_MS, 0);
+    free(barrier);
+    end_barrier(self, false);
 }
 
 /* ---- messages ---- */
@@ -214,23 +231,26 @@ static void on_message(void *context, const char *pattern, const char *channel, 
     struct mu_watch *self = context;
     if (self->closing)
         return;
-    if (strcmp(channel, self->barrier_channel) == 0) {
-        if (strtoull(payload, NULL, 10) == self->barrier_number)
-            end_barrier(self, true);
+    if (strcmp(channel, mu_speech_mark_channel(self->options.speech)) == 0) {
+        if (mu_speech_is_mark(self->options.speech, payload, length, self->barrier_number)) {
+            self->barrier_heard = true;
+            pass_barrier(self);
+        }
         return;
     }
-    const char *name = channel + strlen(self->prefix);
+    bool known = strncmp(channel, self->prefix, strlen(self->prefix)) == 0;
+    const char *name = known ? channel + strlen(self->prefix) : "";
     struct mu_event event;
     write_event(self, payload, length);
     if (!mu_event_read(payload, length, &event)) {
         mu_journal_anomaly(self->options.journal, "not-json", NULL, channel);
         return;
     }
-    if (strncmp(name, "inbox:", 6) == 0) {
+    if (!known) {
         mu_journal_count(self->options.journal, "inbox", 1);
     } else {
         mu_journal_count_event(self->options.journal, event.name);
-        if (strncmp(name, "events:session:", 15) == 0)
+        if (strncmp(name, "session:", 8) == 0)
             take_session_event(self, &event);
         else
             self->options.on_event(self->options.context, &event);
@@ -283,24 +303,30 @@ static void create_followers(struct mu_watch *self) {
     }
 }
 
+static void subscribe_events(struct mu_watch *self, const char *name) {
+    char channel[MU_KEY_SIZE];
+    mu_subscriber_subscribe(self->subscriber,
+                            mu_speech_events(self->options.speech, channel, name));
+}
+
 static void subscribe(struct mu_watch *self) {
-    const char *ns = self->options.name_space;
-    char key[MU_KEY_SIZE], session[MU_ID_SIZE];
-    mu_subscriber_subscribe(self->subscriber, self->barrier_channel);
-    mu_subscriber_subscribe(self->subscriber, mu_key(key, ns, "events:instances"));
-    mu_subscriber_subscribe(self->subscriber, mu_key(key, ns, "events:coordinator"));
+    struct mu_speech *speech = self->options.speech;
+    char channel[MU_KEY_SIZE], name[MU_ID_SIZE + 8], session[MU_ID_SIZE];
+    mu_subscriber_subscribe(self->subscriber, mu_speech_mark_channel(speech));
+    subscribe_events(self, "instances");
+    subscribe_events(self, "coordinator");
     if (self->options.inbox)
-        mu_subscriber_subscribe(self->subscriber,
-                                mu_key(key, ns, "inbox:%s", self->options.instance));
+        mu_subscriber_subscribe(self->subscriber, mu_speech_inbox(speech, channel));
     if (self->options.watch_all) {
-        mu_subscriber_psubscribe(self->subscriber, mu_key(key, ns, "events:session:*"));
+        mu_subscriber_psubscribe(self->subscriber, mu_speech_events(speech, channel, "session:*"));
         return;
     }
     for (uint32_t i = 0; i < self->count; i++) {
         if (!self->followers[i].followed)
             continue;
         mu_plan_session_id(self->options.plan, i, session);
-        mu_subscriber_subscribe(self->subscriber, mu_key(key, ns, "events:session:%s", session));
+        snprintf(name, sizeof name, "session:%s", session);
+        subscribe_events(self, name);
     }
 }
 
@@ -317,9 +343,7 @@ struct mu_watch *mu_watch_create(const struct mu_watch_options *options, struct 
     struct mu_watch *self = mu_calloc(1, sizeof *self);
     self->options = *options;
     self->events = events;
-    snprintf(self->prefix, sizeof self->prefix, "{%.128s}:", options->name_space);
-    mu_key(self->barrier_channel, options->name_space, "sim:%s:%" PRIu64, options->instance,
-           mu_random_below(UINT64_MAX));
+    mu_speech_events(options->speech, self->prefix, "");
     create_followers(self);
     uv_timer_init(options->loop, &self->retry);
     uv_timer_init(options->loop, &self->barrier_timer);
@@ -327,7 +351,7 @@ struct mu_watch *mu_watch_create(const struct mu_watch_options *options, struct 
     self->retry.data = self->barrier_timer.data = self->flush.data = self;
     uv_prepare_start(&self->flush, on_prepare);
     const struct mu_subscriber_options subscriber = {
-        .address = options->address,
+        .address = &options->addresses[0],
         .client_name = "muster-sim-events",
         .context = self,
         .on_message = on_message,

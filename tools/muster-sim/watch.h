@@ -1,7 +1,7 @@
 /* watch.h - what an instance hears: its subscriptions, and a follower for each of its sessions.
  *
  * Subscribed: inbox:<id>, events:instances, events:coordinator, and events:session:<s> for each
- * session of the plan (or all sessions by one pattern). Each follower reads a snapshot (HGETALL, a
+ * session of the plan (or all sessions by one pattern). Each follower reads a snapshot (a
  * few at a time) whenever it is blind and the subscription is up.
  *
  * The barrier: a message of our own comes back after everything that was published before it, so
@@ -18,18 +18,17 @@
 #include "follow.h"
 #include "journal.h"
 #include "plan.h"
-#include "redis/address.h"
-#include "redis/link.h"
+#include "speech.h"
 
 struct mu_watch;
 
 struct mu_watch_options {
     uv_loop_t *loop;
-    const struct mu_redis_address *address; /* copied */
-    struct mu_link *link;                   /* for snapshots; not owned, as what follows */
+    const struct mu_redis_address *addresses; /* not copied */
+    size_t address_count;                     /* > 0 */
+    struct mu_speech *speech;                 /* for snapshots; not owned, as what follows */
     struct mu_journal *journal;
     const struct mu_plan *plan;
-    const char *name_space;  /* not copied */
     const char *instance;    /* not copied */
     const char *events_file; /* NULL: none; every event goes there, one a line */
     bool inbox;
@@ -42,15 +41,14 @@ struct mu_watch_options {
     void (*on_event)(void *context, const struct mu_event *event);
     /* A member left a session of the plan. */
     void (*on_left)(void *context, uint32_t session, const struct mu_event *event);
-    void (*on_snapshot)(void *context, uint32_t session, const struct mu_view *view,
-                        const redisReply *reply);
+    void (*on_snapshot)(void *context, uint32_t session, const struct mu_snapshot *snapshot);
 };
 
 /* NULL, with the reason in `error`, when the events file cannot be opened. */
 struct mu_watch *mu_watch_create(const struct mu_watch_options *options, struct mu_error *error);
 /* Ends the subscriptions; `closed` is called in a later turn. No other callback after this. */
 void mu_watch_close(struct mu_watch *watch, void (*closed)(void *context), void *context);
-/* Once closed, and the link too. */
+/* Once closed, and the speech too. */
 void mu_watch_destroy(struct mu_watch **watch);
 
 bool mu_watch_is_up(const struct mu_watch *watch);
