@@ -71,6 +71,7 @@ struct mu_config {
         uint64_t profile;                 /* limits.profile 4KiB, bytes */
         uint64_t sessions_per_connection; /* limits.sessions_per_connection 128 */
         uint64_t grace_ms;                /* limits.grace 5m */
+        uint64_t journal;                 /* limits.journal 10000, entries; 0: none */
         uint64_t requests;                /* limits.requests 100000, pending at once */
         uint64_t request_bytes;           /* limits.request_bytes 64MiB, of all of them */
         uint64_t argument;                /* limits.argument 64KiB */

@@ -101,6 +101,8 @@ const struct mu_config_key mu_config_keys[] = {
      .fallback = "128", RANGE(1, 4096), .comment = "Most sessions that one connection is in"},
     {"limits.grace", MU_TYPE_DURATION, AT(limits.grace_ms), .fallback = "5m", RANGE(0, DAY),
      .comment = "How long a connection may be away, at most, before it is removed"},
+    {"limits.journal", MU_TYPE_INTEGER, AT(limits.journal), .fallback = "10000", RANGE(0, 1000000),
+     .comment = "Entries of the journal, about; 0: there is none"},
     {"limits.requests", MU_TYPE_INTEGER, AT(limits.requests), .fallback = "100000",
      RANGE(16, 10000000), .comment = "Most requests of plugins pending at once"},
     {"limits.request_bytes", MU_TYPE_SIZE, AT(limits.request_bytes), .fallback = "64MiB",

@@ -119,10 +119,12 @@ static void settings(const struct mu_config *config, char *out, size_t size) {
     snprintf(out, size,
              "{\"heartbeat_ms\":%" PRIu64 ",\"suspect_after_ms\":%" PRIu64
              ",\"resume_grace_ms\":%" PRIu64 ",\"profile\":%" PRIu64
-             ",\"sessions_per_connection\":%" PRIu64 ",\"grace_ms\":%" PRIu64 "}",
+             ",\"sessions_per_connection\":%" PRIu64 ",\"grace_ms\":%" PRIu64
+             ",\"journal\":%" PRIu64 "}",
              config->detector.heartbeat_ms, config->detector.suspect_after_ms,
              config->detector.resume_grace_ms, config->limits.profile,
-             config->limits.sessions_per_connection, config->limits.grace_ms);
+             config->limits.sessions_per_connection, config->limits.grace_ms,
+             config->limits.journal);
 }
 
 static void act(struct mu_data *data, enum mu_data_choice choice, const char *generation) {

@@ -9,7 +9,7 @@ local settings = {} -- prefix -> the parsed settings, with the text they were pa
 local prefixes, prefix_count = {}, 0
 
 mu.SETTINGS = {
-    'heartbeat_ms', 'suspect_after_ms', 'resume_grace_ms', 'profile', 'sessions_per_connection', 'grace_ms',
+    'heartbeat_ms', 'suspect_after_ms', 'resume_grace_ms', 'profile', 'sessions_per_connection', 'grace_ms', 'journal',
 }
 
 function mu.confirm(c, generation)
@@ -106,6 +106,9 @@ local function finish(c)
         call('SET', c.prefix .. 'clock', mu.int(c.clock))
         c.clock_raised = false
     end
+    if c.notes then
+        mu.write_notes(c)
+    end
 end
 
 local function serve(c, spec, keys, args)
@@ -135,7 +138,7 @@ function mu.define(name, spec)
             local c = {
                 looks = ELECTION_LOOKS,
                 prefix = false, config = false, now = false, clock = false,
-                clock_raised = false, instances = false, typed = false,
+                clock_raised = false, instances = false, typed = false, notes = false,
             }
             local ok, reply = pcall(serve, c, spec, keys, args)
             finish(c)

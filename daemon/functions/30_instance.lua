@@ -92,10 +92,12 @@ function mu.leads_key(c, id, incarnation)
     return c.prefix .. 'ghosts:' .. id .. ':' .. incarnation .. ':leads'
 end
 
-function mu.instance_event(c, event, id, incarnation, connections, reason)
-    call('PUBLISH', c.prefix .. 'events:instances', '{"event":"instance.' .. event .. '","instance":"' .. id
-        .. '","incarnation":"' .. incarnation .. '","at":' .. int(now(c))
-        .. (reason and ',"reason":"' .. reason .. '"' or '') .. ',"connections":' .. int(connections) .. '}')
+-- `more`: what only the journal tells, as JSON that begins with a comma; may be nil.
+function mu.instance_event(c, event, id, incarnation, connections, reason, more)
+    local head = '"event":"instance.' .. event .. '","instance":"' .. id .. '","incarnation":"' .. incarnation .. '"'
+    local rest = (reason and ',"reason":"' .. reason .. '"' or '') .. ',"connections":' .. int(connections)
+    call('PUBLISH', c.prefix .. 'events:instances', '{' .. head .. ',"at":' .. int(now(c)) .. rest .. '}')
+    mu.note(c, head .. rest .. (more or ''))
 end
 
 -- A sign of life that was already checked to come from the registered incarnation.

@@ -44,7 +44,7 @@ mu.choose = choose
 -- `slice`: the call does many elections; one that could not be decided only because others had
 -- used up the looks is put off (plan.waits).
 function mu.plan_election(c, session, leader, except, slice, from)
-    local plan = { had = c.looks }
+    local plan = { had = c.looks, leader = leader }
     if c.looks > 0 then
         plan.chosen, plan.undecided = choose(c, session, except, from)
     else
@@ -96,6 +96,7 @@ function mu.apply_election(c, session, plan, reason)
     session.whole = true
     mu.session_event(c, session, 'leader.changed', ',"leader":' .. mu.id_or_null(leader) .. ',"previous":'
         .. mu.id_or_null(previous) .. ',"reason":"' .. reason .. '"')
+    mu.note_leader(c, session, previous, plan.leader, plan.chosen, reason)
 end
 
 -- The parsed member who leads, or nil.

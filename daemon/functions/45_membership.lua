@@ -74,6 +74,7 @@ function mu.apply_removal(c, plan, reason, detail)
         .. ',"connection":"' .. connection .. '"' .. (member.user and ',"user":"' .. member.user .. '"' or '')
         .. ',"instance":"' .. member.instance .. '","reason":"' .. reason .. '"'
         .. (detail and ',"detail":' .. detail or '') .. (plan.closes and ',"closed":true' or ''))
+    mu.note_left(c, member, session.id, reason, detail, plan.by)
     if plan.closes then
         if plan.old_leads then
             call('SREM', plan.old_leads, session.id)

@@ -30,8 +30,9 @@ mu.define('start', {
             mu.heard(c, id, known)
         else
             if known then
-                local connections = mu.bury(c, id, known, 'instance-restarted')
-                mu.instance_event(c, 'dead', id, known.incarnation, connections, 'instance-restarted')
+                local connections, leads = mu.bury(c, id, known, 'instance-restarted')
+                mu.instance_event(c, 'dead', id, known.incarnation, connections, 'instance-restarted',
+                    ',"leads":' .. int(leads) .. ',"by":"' .. incarnation .. '"')
             end
             local now = int(mu.now(c))
             call('HSET', key, 'incarnation', incarnation, 'state', 'up', 'draining', '0', 'started_at', now)
@@ -97,7 +98,7 @@ mu.define('stop', {
         check_id(id, 'instance')
         check_id(incarnation, 'incarnation')
         local known = mu.instance(c, id)
-        local connections
+        local connections, leads
         if not (known and known.incarnation == incarnation)
             and call('ZSCORE', c.prefix .. 'buried', id .. ':' .. incarnation) then
             -- Stopped, or buried, before: the end that was asked for is there.
@@ -105,8 +106,8 @@ mu.define('stop', {
             connections = connections > 0 and connections - 1 or 0
         else
             known = mu.own_instance(c, id, incarnation)
-            connections = mu.bury(c, id, known, 'instance-stopped')
-            mu.instance_event(c, 'stopped', id, incarnation, connections, 'instance-stopped')
+            connections, leads = mu.bury(c, id, known, 'instance-stopped')
+            mu.instance_event(c, 'stopped', id, incarnation, connections, 'instance-stopped', ',"leads":' .. int(leads))
         end
         return '{"instance":"' .. id .. '","stopped":true,"connections":' .. int(connections) .. '}'
     end,

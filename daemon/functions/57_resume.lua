@@ -82,6 +82,7 @@ mu.define('resume', {
         for index = 1, #plans do
             mu.apply_resumption(c, plans[index])
         end
+        mu.note_resumed(c, who, old, record.sessions)
         return reply(who, old, record)
     end,
 })

@@ -102,6 +102,7 @@ local function join(c, session, member, who, options, key, record)
     if member then
         drop = mu.plan_drop(c, member, session.id)
         removal = mu.plan_removal(c, session, member, false)
+        removal.by = who.instance .. ':' .. who.incarnation
     end
     local plan = mu.plan_join(c, session, who, options, member)
     mu.check_quota(c, options.quota, record, drop)
@@ -251,7 +252,7 @@ mu.define('promote', {
                 fail('NOT_ELIGIBLE', 'connection ' .. quote(connection) .. ' may not lead now')
             end
             local leader = mu.leader_of(session)
-            local plan = { chosen = member, new_leads = mu.leads_key(c, member.instance, member.incarnation) }
+            local plan = { leader = leader, chosen = member, new_leads = mu.leads_key(c, member.instance, member.incarnation) }
             mu.check_session_keys(c, session)
             mu.typed(c, 'SCARD', c.prefix .. 'leaderless')
             mu.typed(c, 'SCARD', plan.new_leads)

@@ -40,6 +40,7 @@ end
 local function coordinator_event(c, event, id, epoch)
     call('PUBLISH', c.prefix .. 'events:coordinator', '{"event":"coordinator.' .. event .. '","id":"' .. id
         .. '","epoch":' .. int(epoch) .. ',"at":' .. int(mu.now(c)) .. '}')
+    mu.note(c, '"event":"coordinator.' .. event .. '","id":"' .. id .. '","epoch":' .. int(epoch))
 end
 
 local function text_or_null(text)
@@ -129,11 +130,14 @@ mu.define('release', {
 
 local LOWEST = {
     heartbeat_ms = 1, suspect_after_ms = 1, resume_grace_ms = 0, profile = 2, sessions_per_connection = 1, grace_ms = 0,
+    journal = 0,
 }
+local JOURNAL = 10000 -- entries, where a coordinator of an older version says nothing
 
 local function check_settings(text)
     mu.check_json(text, 'settings', 4096)
     local values = decode(text)
+    values.journal = values.journal or JOURNAL
     for index = 1, #mu.SETTINGS do
         local name = mu.SETTINGS[index]
         local value = values[name]
@@ -151,6 +155,9 @@ local function store_config(c, generation, run, values)
         call('HSET', key, mu.SETTINGS[index], int(values[mu.SETTINGS[index]]))
     end
     mu.confirm(c, generation)
+    if values.journal == 0 then
+        pcall(call, 'DEL', c.prefix .. 'journal')
+    end
 end
 
 mu.define('confirm', {
@@ -198,6 +205,8 @@ mu.define('rotate', {
         store_config(c, generation, run, values)
         call('PUBLISH', c.prefix .. 'events:coordinator', '{"event":"generation.changed","generation":"' .. generation
             .. '","epoch":' .. int(standing.epoch) .. ',"at":' .. int(mu.now(c)) .. '}')
+        mu.note(c, '"event":"generation.changed","generation":"' .. generation .. '","epoch":' .. int(standing.epoch)
+            .. ',"id":"' .. standing.id .. '"')
         return '{"generation":"' .. generation .. '","clock":' .. int(mu.clock(c)) .. ',"epoch":' .. int(last) .. '}'
     end,
 })

@@ -45,10 +45,22 @@ local function check_silent(c, id, score_seen)
     end
 end
 
+local WHY_MAX = 512
+
+-- For the journal: when it was last heard, and what the coordinator says of its signals, if it does.
+local function evidence(score_seen, why)
+    local heard = ',"heard_at":' .. int(tonumber(score_seen))
+    if not why or why == '' then
+        return heard
+    end
+    mu.check_json(why, 'why', WHY_MAX)
+    return heard .. ',"why":' .. why
+end
+
 mu.define('suspect', {
     least = 4,
-    most = 4,
-    usage = 'epoch instance incarnation score_seen',
+    most = 5,
+    usage = 'epoch instance incarnation score_seen [why]',
     flags = { 'allow-oom' },
     body = function(c, args)
         local id, incarnation = args[2], args[3]
@@ -56,11 +68,12 @@ mu.define('suspect', {
         local known = mu.own_instance(c, id, incarnation)
         check_silent(c, id, args[4])
         local key = c.prefix .. 'instance:' .. id
+        local heard = evidence(args[4], args[5])
         local leads = call('SCARD', key .. ':leads')
         if known.state ~= 'suspect' then
             local connections = call('HLEN', key .. ':connections')
             call('HSET', key, 'state', 'suspect')
-            mu.instance_event(c, 'suspect', id, incarnation, connections)
+            mu.instance_event(c, 'suspect', id, incarnation, connections, nil, ',"leads":' .. int(leads) .. heard)
         end
         return '{"instance":"' .. id .. '","state":"suspect","leads":' .. int(leads) .. '}'
     end,
@@ -68,8 +81,8 @@ mu.define('suspect', {
 
 mu.define('bury', {
     least = 5,
-    most = 5,
-    usage = 'epoch instance incarnation score_seen reason',
+    most = 6,
+    usage = 'epoch instance incarnation score_seen reason [why]',
     flags = { 'allow-oom' },
     body = function(c, args)
         local id, incarnation, reason = args[2], args[3], args[5]
@@ -79,8 +92,9 @@ mu.define('bury', {
         end
         local known = mu.own_instance(c, id, incarnation)
         check_silent(c, id, args[4])
+        local heard = evidence(args[4], args[6])
         local connections, leads = mu.bury(c, id, known, reason)
-        mu.instance_event(c, 'dead', id, incarnation, connections, reason)
+        mu.instance_event(c, 'dead', id, incarnation, connections, reason, ',"leads":' .. int(leads) .. heard)
         return '{"instance":"' .. id .. '","incarnation":"' .. incarnation .. '","buried":true,"connections":'
             .. int(connections) .. ',"leads":' .. int(leads) .. '}'
     end,

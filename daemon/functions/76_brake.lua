@@ -9,6 +9,11 @@ local function tell(c, event, rest)
     call('PUBLISH', c.prefix .. 'events:coordinator', '{"event":"' .. event .. '","at":' .. int(mu.now(c)) .. rest .. '}')
 end
 
+local function change(c, event, rest)
+    tell(c, event, rest)
+    mu.note(c, '"event":"' .. event .. '"' .. rest)
+end
+
 -- Engaged: again and again while it holds, so that who missed the survey hears the next.
 mu.define('brake', {
     least = 3,
@@ -32,12 +37,12 @@ mu.define('brake', {
             if not stands then
                 local rest = ',"silent":' .. int(silent) .. ',"instances":' .. int(instances)
                 call('SET', key, '{"at":' .. int(mu.now(c)) .. rest .. '}')
-                tell(c, 'brake.engaged', rest)
+                change(c, 'brake.engaged', rest)
             end
             tell(c, 'survey', '')
         elseif stands then
             call('DEL', key)
-            tell(c, 'brake.released', ',"reason":"' .. args[3] .. '"')
+            change(c, 'brake.released', ',"reason":"' .. args[3] .. '"')
         end
         return '{"brake":' .. (engaged and 'true' or 'false') .. '}'
     end,

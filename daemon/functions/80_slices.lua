@@ -134,6 +134,10 @@ end
 
 local function quarantine(c, ghost, connection, text)
     call('HSET', c.prefix .. 'quarantine', ghost.name .. '/' .. connection, text)
+    if mu.look.is_id(connection) then
+        mu.note_left(c, { connection = connection, instance = ghost.instance, incarnation = ghost.incarnation }, nil,
+            'quarantined')
+    end
 end
 mu.quarantine = quarantine
 
@@ -151,6 +155,8 @@ local function reap_record(c, ghost, connection, text, totals)
     local sessions, rest, damaged = record.sessions, {}, {}
     if #sessions == 0 then
         totals.budget = totals.budget - 1
+        mu.note_left(c, { connection = connection, instance = ghost.instance, incarnation = ghost.incarnation }, nil,
+            ghost.reason)
     end
     for index = 1, #sessions do
         if totals.budget <= 0 then

@@ -73,8 +73,12 @@ local function expire_one(c, name, totals)
         mu.quarantine(c, who, connection, mu.format_record(record))
         totals.damaged = totals.damaged + 1
     end
+    local reason = away and 'disconnected' or 'expired'
     for index = 1, #plans do
-        mu.apply_removal(c, plans[index], away and 'disconnected' or 'expired')
+        mu.apply_removal(c, plans[index], reason)
+    end
+    if #plans == 0 then
+        mu.note_left(c, who, nil, reason)
     end
     return 'expired'
 end

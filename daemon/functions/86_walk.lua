@@ -205,7 +205,7 @@ end
 local SINGLE = {
     config = 'hash', clock = 'string', epoch = 'string', coordinator = 'string', brake = 'string', instances = 'zset',
     buried = 'zset', ghosts = 'zset', quarantine = 'hash', deadlines = 'zset', leaderless = 'set', sessions = 'zset',
-    daemons = 'hash', ['held:connections'] = 'hash', ['held:sessions'] = 'hash',
+    daemons = 'hash', journal = 'stream', ['held:connections'] = 'hash', ['held:sessions'] = 'hash',
 }
 local OF_SESSION = { [''] = 'hash', [':candidates'] = 'zset', [':users'] = 'hash' }
 local OF_INSTANCE = { [''] = 'hash', [':alive'] = 'string', [':connections'] = 'hash', [':leads'] = 'set' }

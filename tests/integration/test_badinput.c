@@ -10,8 +10,8 @@
 enum { MOST_ARGUMENTS = 8 };
 
 /* A call that would succeed. `kinds` has a letter for each argument: i id, o options, p profile or
- * meta, s settings, n number, d detail, x anything else; upper case: it may be left out. Words in
- * capitals are filled in: EPOCH, SCORE (of node-1). */
+ * meta, s settings, n number, d detail, w why, x anything else; upper case: it may be left out.
+ * Words in capitals are filled in: EPOCH, SCORE (of node-1). */
 struct valid_call {
     const char *function;
     const char *kinds;
@@ -43,8 +43,8 @@ static const struct valid_call calls[] = {
     {"confirm", "niis", {"EPOCH", "gen-1", "run-9", MT_SETTINGS}},
     {"rotate", "ninis", {"EPOCH", "gen-9", "0", "run-9", MT_SETTINGS}},
     {"beats", "nii", {"EPOCH", "node-1", "a"}},
-    {"suspect", "niin", {"EPOCH", "node-1", "a", "SCORE"}},
-    {"bury", "niinx", {"EPOCH", "node-1", "a", "SCORE", "instance-dead"}},
+    {"suspect", "niinW", {"EPOCH", "node-1", "a", "SCORE", "{}"}},
+    {"bury", "niinxW", {"EPOCH", "node-1", "a", "SCORE", "instance-dead", "{}"}},
     {"elect", "nin", {"EPOCH", "node-9", "10"}},
     {"sweep", "nnn", {"EPOCH", "0", "10"}},
     {"sweep", "nxnin", {"EPOCH", "-", "10", "solo", "0"}},
@@ -358,7 +358,7 @@ static void expect_json_refused(struct mt_fixture *f, enum muster_status wanted,
         for (size_t i = 0; call->kinds[i] != '\0'; i++) {
             struct arguments arguments = arguments_of(f, call);
             set_bytes(&arguments, i, bytes, length);
-            if (strchr("oOpPs", call->kinds[i]) != NULL)
+            if (strchr("oOpPsW", call->kinds[i]) != NULL)
                 expect_refused(f, call, &arguments, wanted, bytes);
         }
     }

@@ -84,11 +84,14 @@ static void print_key(FILE *out, struct mt_redis *redis, const redisReply *key) 
     }
 }
 
-/* `instance:<i>:alive`, which expires meanwhile. */
-static bool is_alive(const redisReply *key) {
-    static const char end[] = ":alive";
-    size_t length = sizeof end - 1;
+static bool ends_with(const redisReply *key, const char *end) {
+    size_t length = strlen(end);
     return (size_t)key->len > length && strcmp(key->str + key->len - length, end) == 0;
+}
+
+/* `instance:<i>:alive` expires meanwhile; `daemons` and `journal` are no state. */
+static bool is_left_out(const redisReply *key) {
+    return ends_with(key, ":alive") || ends_with(key, "}:journal") || ends_with(key, "}:daemons");
 }
 
 char *mt_dump(struct mt_redis *redis) {
@@ -101,7 +104,7 @@ char *mt_dump(struct mt_redis *redis) {
     if (keys->elements > 0)
         qsort(keys->element, keys->elements, sizeof *keys->element, compare_keys);
     for (size_t i = 0; i < keys->elements; i++)
-        if (strstr(keys->element[i]->str, "}:daemons") == NULL && !is_alive(keys->element[i]))
+        if (!is_left_out(keys->element[i]))
             print_key(out, redis, keys->element[i]);
     fclose(out);
     return text;

@@ -2,7 +2,7 @@
  *
  * Every key in order of name, with its type, whether it expires, and all it holds (fields, members
  * and scores in order). Left out is what changes by itself: how long a key has still to
- * live, the list that daemons make of themselves (`daemons`), and `instance:<i>:alive`.
+ * live, the list that daemons make of themselves (`daemons`), `instance:<i>:alive`, and `journal`.
  */
 #ifndef MT_DUMP_H
 #define MT_DUMP_H

@@ -5,6 +5,8 @@
 
 #include "property/model_internal.h"
 
+enum { WHY_MAX_BYTES = 512 };
+
 static json_t *start_reply(const struct pm_state *state, const char *id, const char *incarnation) {
     return json_pack("{s:s, s:s, s:s, s:I, s:s, s:I}", "instance", id, "incarnation", incarnation,
                      "state", "up", "epoch", (json_int_t)state->epoch, "generation",
@@ -154,6 +156,7 @@ void pm_op_suspect(struct pm_state *state, const struct pm_call *call, const str
                    struct pm_outcome *outcome) {
     (void)seen;
     struct pm_instance *instance = check_silent(state, call, outcome);
+    pm_check_object(outcome, pm_argument(call, 4), WHY_MAX_BYTES);
     if (outcome->refusals != 0)
         return;
     if (!instance->suspect) {
@@ -171,6 +174,7 @@ void pm_op_bury(struct pm_state *state, const struct pm_call *call, const struct
     (void)seen;
     struct pm_instance *instance = check_silent(state, call, outcome);
     const char *reason = pm_argument(call, 4);
+    pm_check_object(outcome, pm_argument(call, 5), WHY_MAX_BYTES);
     if (strcmp(reason, "instance-dead") != 0)
         pm_refuse(outcome, MUSTER_BAD_REQUEST);
     if (outcome->refusals != 0)

@@ -143,6 +143,8 @@ bool pm_view_of_redis(struct pm_view *view, const redisReply *reply, long long n
             continue;
         }
         key += strlen(MT_NS);
+        if (strcmp(key, "journal") == 0)
+            continue; /* for people; integration.journal */
         if (strcmp(kind, "hash") == 0)
             fine = add_hash(view, reply, key, held);
         else if (strcmp(kind, "string") == 0 && left >= 0)

@@ -76,6 +76,7 @@ static void defaults_are_good(void **state) {
     assert_int_equal(config.limits.profile, 4096);
     assert_int_equal(config.limits.sessions_per_connection, 128);
     assert_int_equal(config.limits.grace_ms, 300000);
+    assert_int_equal(config.limits.journal, 10000);
     assert_int_equal(config.log.level, MU_LOG_INFO);
     assert_int_equal(config.log.format, MU_LOG_LOGFMT);
     mu_config_deinit(&config);
@@ -284,6 +285,7 @@ static void what_is_printed_is_the_table(void **state) {
                               "  profile: 4KiB\n"
                               "  sessions_per_connection: 128\n"
                               "  grace: 5m\n"
+                              "  journal: 10000\n"
                               "  requests: 100000\n"
                               "  request_bytes: 64MiB\n"
                               "  argument: 64KiB\n"
