@@ -541,6 +541,10 @@ static void test_usage(void **state) {
         {SIM, "instance", "--url=redis://h", "--id=a/b", NULL},
         {SIM, "instance", "--url=redis://h", "--id=a", "--kill-every=1s", NULL},
         {SIM, "cluster", "--url=redis://h", "--priority=3..2", NULL},
+        {SIM, "cluster", "--url=redis://h", "--door=redis://h", NULL},
+        {SIM, "cluster", "--door=redis://h,", NULL},
+        {SIM, "cluster", "--door=redis://h", "--heartbeat=channel", NULL},
+        {SIM, "cluster", "--url=redis://h", "--token=a.b", NULL},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(mt_process_run(f->world, "usage", wrong[i], NULL), 2);

@@ -5,7 +5,8 @@
 #include "lib/process.h"
 #include "lib/redis.h"
 
-/* Where a simulated instance finds Redis: `--url URL` or `--state-dir DIR`. */
+/* Where a simulated instance goes: `--url URL`, `--state-dir DIR`, or `--door ADDRESS[,ADDRESS…]`.
+ */
 struct mt_sim_place {
     struct mt_world *world;
     const char *option;

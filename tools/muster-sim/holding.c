@@ -288,7 +288,8 @@ void mu_holding_saw_snapshot(struct mu_holding *holding, uint32_t session,
     for (size_t i = 0; i < count; i++) {
         const struct connection *c = &holding->connections[places[i].connection];
         struct slot *slot = &slots_of(holding, places[i].connection)[places[i].slot];
-        if (slot->state != IN || slot->stamp == holding->stamp || c->in_flight || c->uncertain)
+        if (slot->state != IN || slot->stamp == holding->stamp || c->in_flight || c->uncertain ||
+            (snapshot->gradual && slot->seq > snapshot->view.seq))
             continue;
         char how[300];
         snprintf(how, sizeof how, "is missing in a snapshot at seq %" PRIu64, snapshot->view.seq);

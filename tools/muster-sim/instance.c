@@ -60,6 +60,10 @@ struct instance {
 
 static void end(struct instance *self, int exit_code);
 
+static bool at_door(const struct mu_sim_options *options) {
+    return options->doors.count > 0;
+}
+
 static json_t *fields_of_reason(const char *reason) {
     json_t *fields = json_object();
     json_object_set_new(fields, "reason", json_string(reason));
@@ -185,13 +189,18 @@ static void restart(struct instance *self, const char *reason) {
     begin_incarnation(self);
 }
 
+/* A door does not show when Redis was away, so errors there wait for a heartbeat each time. */
+static void trust(struct instance *self) {
+    mu_journal_doubt(self->journal, at_door(self->options));
+}
+
 static void on_started(void *context, const char *generation) {
     struct instance *self = context;
     bool other = strcmp(self->generation, generation) != 0;
     bool first = self->generation[0] == '\0';
     snprintf(self->generation, sizeof self->generation, "%s", generation);
     self->state = RUNNING;
-    mu_journal_doubt(self->journal, false);
+    trust(self);
     json_t *fields = json_object();
     json_object_set_new(fields, "generation", json_string(generation));
     json_object_set_new(fields, "seed", json_integer((json_int_t)self->options->seed));
@@ -252,7 +261,7 @@ static void on_beat(void *context, const char *generation, uint64_t suspected) {
         restart(self, "generation");
         return;
     }
-    mu_journal_doubt(self->journal, false);
+    trust(self);
     if (mu_journal_verify(self->journal, suspected) > 0)
         mu_holding_recover(self->holding, queue_again, self);
 }
@@ -286,7 +295,7 @@ static void on_settled(void *context) {
 
 /* Does an event of instances or of the coordinator ask for a heartbeat, whose answer decides? */
 static bool asks_for_beat(const struct instance *self, const struct mu_event *event) {
-    if (strcmp(event->name, "survey") == 0)
+    if (strcmp(event->name, "survey") == 0 || event->kind == MU_EVENT_RESYNC)
         return true;
     if (strcmp(event->instance, self->options->id) != 0)
         return false;
@@ -344,6 +353,14 @@ static void on_speech_down(void *context, const struct mu_error *reason) {
         say_link(self, "link-down", "commands", reason);
     self->link_down = true;
     mu_journal_count(self->journal, "link_downs", 1);
+}
+
+/* The door may still carry out later what was asked of it: nothing of that may touch what we do
+ * from now on. START is the same call again, so it needs no fence. */
+static void on_speech_silent(void *context) {
+    struct instance *self = context;
+    if (self->state == RUNNING)
+        restart(self, "door-silent");
 }
 
 static void on_watch_up(void *context) {
@@ -427,13 +444,15 @@ static void create_calls(struct instance *self) {
     const struct mu_sim_options *options = self->options;
     const struct mu_speech_options speech = {
         .loop = &self->loop,
-        .addresses = &options->address,
-        .address_count = 1,
+        .addresses = at_door(options) ? options->doors.addresses : &options->address,
+        .address_count = at_door(options) ? options->doors.count : 1,
+        .door = at_door(options),
         .name_space = options->name_space,
         .instance = options->id,
         .context = self,
         .on_up = on_speech_up,
         .on_down = on_speech_down,
+        .on_silent = on_speech_silent,
     };
     self->speech = mu_speech_create(&speech);
     self->holding = mu_holding_create(self->plan, self->journal, options->id);
@@ -473,14 +492,14 @@ static bool create_watch(struct instance *self, struct mu_error *error) {
     const struct mu_sim_options *options = self->options;
     const struct mu_watch_options watch = {
         .loop = &self->loop,
-        .addresses = &options->address,
-        .address_count = 1,
+        .addresses = at_door(options) ? options->doors.addresses : &options->address,
+        .address_count = at_door(options) ? options->doors.count : 1,
         .speech = self->speech,
         .journal = self->journal,
         .plan = self->plan,
         .instance = options->id,
         .events_file = options->events_file,
-        .inbox = options->inbox,
+        .inbox = options->inbox && !at_door(options),
         .follow = options->follow,
         .watch_all = options->watch_all,
         .context = self,

@@ -162,7 +162,8 @@ void mu_journal_doubt(struct mu_journal *journal, bool doubt) {
 void mu_journal_error(struct mu_journal *journal, const char *operation, const char *subject,
                       enum muster_status status, const char *message) {
     const char *code = muster_status_code(status);
-    if (journal->doubt) {
+    bool of_data = status != MUSTER_DENIED && status != MUSTER_UNAUTHENTICATED;
+    if (journal->doubt && of_data) {
         mu_journal_suspect(journal, code, NULL, message ? message : "");
         return;
     }

@@ -41,8 +41,8 @@ size_t mu_journal_verify(struct mu_journal *journal, uint64_t suspected);
 /* It did not: all are forgotten, and counted as excused. */
 void mu_journal_excuse(struct mu_journal *journal);
 
-/* The link stands again, and no heartbeat has told yet whether the data are still the same: errors
- * are only suspected until then. */
+/* No heartbeat has told yet whether the data are still the same: errors, but those of rights, are
+ * only suspected. */
 void mu_journal_doubt(struct mu_journal *journal, bool doubt);
 /* A code that was not expected of `operation`. Each is counted, the first of a kind are printed. */
 void mu_journal_error(struct mu_journal *journal, const char *operation, const char *subject,

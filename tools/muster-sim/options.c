@@ -12,12 +12,15 @@
 #include "redis/managed.h"
 
 const char mu_sim_usage[] =
-    "usage: muster-sim instance --url URL --id ID [OPTION…]\n"
-    "       muster-sim cluster --url URL [--instances N] [OPTION…]\n"
+    "usage: muster-sim instance --url URL|--door ADDRESS --id ID [OPTION…]\n"
+    "       muster-sim cluster --url URL|--door ADDRESS [--instances N] [OPTION…]\n"
     "\n"
     "instance: one backend process that behaves as a good client of muster does.\n"
     "  --url URL             redis://… or unix:///path\n"
     "  --state-dir DIR       instead of it: the Redis that a daemon manages there\n"
+    "  --door ADDRESS,…      instead of it: RESP doors of daemons, as redis://… or unix:///path;\n"
+    "                        when one fails, the next is tried\n"
+    "  --token TOKEN         for the doors whose address has no password\n"
     "  --namespace NS        default muster\n"
     "  --id ID               of the instance, e.g. node-1\n"
     "  --connections N       default 1000\n"
@@ -59,6 +62,8 @@ const char mu_sim_usage[] =
 enum option_id {
     OPT_URL = 1000,
     OPT_STATE_DIR,
+    OPT_DOOR,
+    OPT_TOKEN,
     OPT_NAMESPACE,
     OPT_ID,
     OPT_CONNECTIONS,
@@ -97,6 +102,8 @@ enum option_id {
 static const struct option long_options[] = {
     {"url", required_argument, NULL, OPT_URL},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+    {"door", required_argument, NULL, OPT_DOOR},
+    {"token", required_argument, NULL, OPT_TOKEN},
     {"namespace", required_argument, NULL, OPT_NAMESPACE},
     {"id", required_argument, NULL, OPT_ID},
     {"connections", required_argument, NULL, OPT_CONNECTIONS},
@@ -247,6 +254,10 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
         return read_url(o, text, error);
     case OPT_STATE_DIR:
         return read_state_dir(o, text, error);
+    case OPT_DOOR:
+        return mu_sim_doors_read(&o->doors, text, error) == MUSTER_OK
+                   ? MUSTER_OK
+                   : mu_error_prefix(error, "--door");
     case OPT_NAMESPACE:
         return read_id(id, text, &o->name_space, error);
     case OPT_ID:
@@ -314,6 +325,9 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
     case OPT_WATCH_ALL:
         o->watch_all = true;
         break;
+    case OPT_TOKEN:
+        o->token = text;
+        break;
     case OPT_REPORT:
         o->report_file = text;
         break;
@@ -333,8 +347,14 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
 }
 
 static enum muster_status check(const struct mu_sim_options *o, struct mu_error *error) {
-    if (!o->has_address)
-        return mu_error_set(error, MUSTER_BAD_REQUEST, "--url (or --state-dir) is missing");
+    bool door = o->doors.count > 0;
+    if (o->has_address == door)
+        return mu_error_set(error, MUSTER_BAD_REQUEST,
+                            "one of --url, --state-dir and --door is needed");
+    if (o->token && !door)
+        return mu_error_set(error, MUSTER_BAD_REQUEST, "--token is for doors");
+    if (door && o->heartbeat == MU_SIM_CHANNEL)
+        return mu_error_set(error, MUSTER_BAD_REQUEST, "--heartbeat: a door has no such channel");
     if (o->command == MU_SIM_INSTANCE && !o->id)
         return mu_error_set(error, MUSTER_BAD_REQUEST, "--id is missing");
     if (o->command == MU_SIM_CLUSTER && o->id)
@@ -400,12 +420,15 @@ enum muster_status mu_sim_options_read(struct mu_sim_options *options, int argc,
         return mu_error_set(error, MUSTER_BAD_REQUEST, "unknown argument '%s'", argv[optind]);
     if (!options->has_seed)
         options->seed = mu_random_below(UINT64_C(1) << 32);
+    if (options->token)
+        mu_sim_doors_set_token(&options->doors, options->token);
     return options->help || options->version ? MUSTER_OK : check(options, error);
 }
 
 void mu_sim_options_deinit(struct mu_sim_options *options) {
     if (options->has_address)
         mu_redis_address_deinit(&options->address);
+    mu_sim_doors_deinit(&options->doors);
     for (size_t i = 0; i < options->forward_count; i++)
         free(options->forward[i]);
     free(options->forward);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "doors.h"
 #include "redis/address.h"
 
 enum mu_sim_command { MU_SIM_INSTANCE, MU_SIM_CLUSTER };
@@ -21,6 +22,8 @@ struct mu_sim_options {
     /* of an instance */
     struct mu_redis_address address;
     bool has_address;
+    struct mu_sim_doors doors; /* instead of it; empty: none */
+    const char *token;
     const char *name_space;
     const char *id;
     const char *prefix;

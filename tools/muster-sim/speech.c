@@ -14,18 +14,24 @@ static void on_connected(void *context) {
 
 static void on_down(void *context, const struct mu_error *reason) {
     struct mu_speech *self = context;
-    if (!self->closing)
-        self->options.on_down(self->options.context, reason);
+    if (self->closing)
+        return;
+    if (self->options.address_count > 1) {
+        self->at = (self->at + 1) % self->options.address_count;
+        mu_link_set_address(self->link, &self->options.addresses[self->at]);
+    }
+    self->options.on_down(self->options.context, reason);
 }
 
 struct mu_speech *mu_speech_create(const struct mu_speech_options *options) {
     struct mu_speech *self = mu_calloc(1, sizeof *self);
     self->options = *options;
-    self->manner = &mu_manner_redis;
+    self->manner = options->door ? &mu_manner_door : &mu_manner_redis;
     self->manner->begin(self);
     const struct mu_link_options link = {
         .address = &options->addresses[0],
         .client_name = "muster-sim",
+        .command_timeout_ms = MU_SPEECH_TIMEOUT_MS,
         .context = self,
         .on_connected = on_connected,
         .on_down = on_down,

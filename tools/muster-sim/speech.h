@@ -1,7 +1,8 @@
 /* speech.h - how an instance talks to muster, and what channels are called there.
  *
- * One way of several, chosen once: functions and plain commands of Redis (speech_redis.c). All of
- * them go over one socket, in the order in which they are asked for.
+ * One of two ways, chosen once: functions and plain commands of Redis (speech_redis.c), or the RESP
+ * door of a daemon (speech_door.c). Everything goes over one socket, in the order in which it is
+ * asked for. When that ends, or cannot be had, the next of several addresses is tried.
  */
 #ifndef MU_SIM_SPEECH_H
 #define MU_SIM_SPEECH_H
@@ -22,11 +23,14 @@ struct mu_speech_options {
     uv_loop_t *loop;
     const struct mu_redis_address *addresses; /* not copied, as what follows */
     size_t address_count;                     /* > 0 */
+    bool door;                                /* they are of doors, not of Redis */
     const char *name_space;
     const char *instance;
     void *context;
     void (*on_up)(void *context);
     void (*on_down)(void *context, const struct mu_error *reason);
+    /* Of a door: calls of this incarnation may still be carried out at any time. */
+    void (*on_silent)(void *context);
 };
 
 /* A session with its members at one point. Valid during the callback. */
@@ -34,6 +38,7 @@ struct mu_snapshot {
     struct mu_view view;
     const char *const *own; /* connections that are members of the present incarnation */
     size_t own_count;
+    bool gradual; /* who joined after `view` may be missing */
 };
 
 /* `snapshot` is NULL unless status is MUSTER_OK. */
@@ -72,7 +77,7 @@ enum muster_status mu_speech_snapshot(struct mu_speech *speech, const char *sess
 enum muster_status mu_speech_standing(struct mu_speech *speech, mu_standing_cb callback,
                                       void *context) MU_WARN_UNUSED;
 
-/* A heartbeat without an answer; `done`: somebody listened. */
+/* A heartbeat without an answer; `done`: somebody listened. Not at a door. */
 enum muster_status mu_speech_beat(struct mu_speech *speech, mu_done_cb callback,
                                   void *context) MU_WARN_UNUSED;
 

@@ -30,11 +30,16 @@ struct mu_speech {
     struct mu_link *link;
     char incarnation[MU_ID_SIZE];
     char mark_channel[MU_KEY_SIZE];
+    size_t at;                  /* of the addresses */
+    uint64_t silent_connection; /* of the link, of which `on_silent` told */
     bool closing;
     void (*closed)(void *context);
     void *closed_context;
 };
 
-extern const struct mu_manner mu_manner_redis;
+/* How long an answer may take. */
+#define MU_SPEECH_TIMEOUT_MS 5000
+
+extern const struct mu_manner mu_manner_redis, mu_manner_door;
 
 #endif

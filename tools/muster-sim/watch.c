@@ -30,6 +30,7 @@ struct read {
 struct mu_watch {
     struct mu_watch_options options;
     struct mu_subscriber *subscriber;
+    size_t at;                  /* of the addresses */
     struct follower *followers; /* one per session of the plan */
     uint32_t count;
     uint32_t *queue; /* a ring of sessions that want a snapshot */
@@ -225,6 +226,17 @@ static void take_session_event(struct mu_watch *self, const struct mu_event *eve
     }
 }
 
+/* A door was cut off from Redis: what it passed on on this channel may have a hole. */
+static void lose_session(struct mu_watch *self, const char *id) {
+    uint32_t session;
+    bool all = strcmp(id, "*") == 0;
+    bool one = !all && mu_plan_find_session(self->options.plan, id, &session);
+    for (uint32_t i = 0; i < self->count; i++)
+        if (all || (one && i == session))
+            mu_follow_lost(self->followers[i].follow);
+    want_all(self);
+}
+
 static void on_message(void *context, const char *pattern, const char *channel, const char *payload,
                        size_t length) {
     (void)pattern;
@@ -250,7 +262,9 @@ static void on_message(void *context, const char *pattern, const char *channel, 
         mu_journal_count(self->options.journal, "inbox", 1);
     } else {
         mu_journal_count_event(self->options.journal, event.name);
-        if (strncmp(name, "session:", 8) == 0)
+        if (event.kind == MU_EVENT_RESYNC && !*event.session && strncmp(name, "session:", 8) == 0)
+            lose_session(self, name + 8);
+        else if (strncmp(name, "session:", 8) == 0)
             take_session_event(self, &event);
         else
             self->options.on_event(self->options.context, &event);
@@ -272,6 +286,10 @@ static void on_down(void *context, const struct mu_error *reason) {
         return;
     for (uint32_t i = 0; i < self->count; i++)
         mu_follow_lost(self->followers[i].follow);
+    if (self->options.address_count > 1) {
+        self->at = (self->at + 1) % self->options.address_count;
+        mu_subscriber_set_address(self->subscriber, &self->options.addresses[self->at]);
+    }
     end_barrier(self, false);
     self->options.on_down(self->options.context, reason);
 }

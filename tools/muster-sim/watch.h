@@ -1,8 +1,9 @@
 /* watch.h - what an instance hears: its subscriptions, and a follower for each of its sessions.
  *
  * Subscribed: inbox:<id>, events:instances, events:coordinator, and events:session:<s> for each
- * session of the plan (or all sessions by one pattern). Each follower reads a snapshot (a
- * few at a time) whenever it is blind and the subscription is up.
+ * session of the plan (or all sessions by one pattern). When the subscription is lost, the next of
+ * several addresses is tried. Each follower reads a snapshot (a few at a time) whenever it is blind
+ * and the subscription is up.
  *
  * The barrier: a message of our own comes back after everything that was published before it, so
  * what was heard by then is complete.
