@@ -262,10 +262,10 @@ static void eligible_again(struct mu_coordinator *self, const char *instance) {
  * forms the verdict. */
 static void on_lifeline(struct mu_coordinator *self, const struct mu_signal *signal) {
     bool cut = mu_detector_lifeline(self->detector, mu_clock_boottime_ms(), signal->instance,
-                                    signal->incarnation, signal->quiet_ms);
+                                    signal->incarnation, signal->quiet_ms, signal->daemon);
     MU_LOG(self->options.log, MU_LOG_DEBUG, cut ? "lifeline.cut" : "lifeline.passed_over",
            MU_STR("instance", signal->instance), MU_STR("incarnation", signal->incarnation),
-           MU_INT("quiet_ms", signal->quiet_ms));
+           MU_STR("daemon", signal->daemon), MU_INT("quiet_ms", signal->quiet_ms));
     mu_poll_hint(self->poll);
     pump(self);
 }
@@ -429,6 +429,7 @@ static void create_duty(struct mu_coordinator *self) {
                                 });
     self->braking = mu_braking_create(self->fence, &self->brake, log);
     self->verdicts = mu_verdicts_create(&(struct mu_verdicts_options){
+        .id = config->coordinator.id,
         .fence = self->fence,
         .detector = self->detector,
         .brake = &self->brake,

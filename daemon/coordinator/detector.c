@@ -21,16 +21,19 @@ struct instance {
     bool suspect;
     bool draining;
     bool details_due;
-    bool polled;          /* seen in the poll that is under way */
-    bool moved;           /* its score changed in the last poll, by its own doing */
-    bool written;         /* we wrote its heartbeat: the next change is ours */
-    bool score_stale;     /* ALIVE: another score is there by now */
-    bool asked;           /* a verdict is under way */
-    char cut[MU_ID_SIZE]; /* the incarnation whose lifeline was cut, no sign of life since; "" */
-    bool inbox_open;      /* seen with a subscriber since the last reset or suspicion */
+    bool polled;             /* seen in the poll that is under way */
+    bool moved;              /* its score changed in the last poll, by its own doing */
+    bool written;            /* we wrote its heartbeat: the next change is ours */
+    bool score_stale;        /* ALIVE: another score is there by now */
+    bool asked;              /* a verdict is under way */
+    char cut[MU_ID_SIZE];    /* the incarnation whose lifeline was cut, no sign of life since; "" */
+    char cut_by[MU_ID_SIZE]; /* the daemon that said so */
+    uint64_t cut_quiet_ms;
+    bool inbox_open; /* seen with a subscriber since the last reset or suspicion */
     unsigned inbox_zero;
     unsigned alive_answers; /* in a row */
-    uint64_t heard_at;      /* last sign of life */
+    uint64_t heard_at;      /* last sign of life, or when we began to look */
+    const char *heard_by;   /* see struct mu_verdict */
     uint64_t channel_at;    /* last heartbeat on the channel; 0: none */
     uint64_t retry_at;
     UT_hash_handle hh;
@@ -99,6 +102,7 @@ static void use_up(struct instance *instance) {
 /* What was said about its lifeline is of one incarnation and stays. */
 static void begin_anew(struct instance *instance, uint64_t now) {
     instance->heard_at = now;
+    instance->heard_by = "nothing";
     instance->channel_at = 0;
     instance->alive_answers = 0;
     instance->retry_at = 0;
@@ -165,6 +169,7 @@ void mu_detector_poll_score(struct mu_detector *detector, uint64_t now, const ch
      * that one, and counts from when it was heard. */
     if (instance->channel_at == 0 || instance->channel_at < detector->last_poll_sent) {
         instance->heard_at = now;
+        instance->heard_by = "score";
         if (is_cut(instance))
             instance->cut[0] = '\0';
     }
@@ -217,6 +222,7 @@ enum mu_heard mu_detector_heard(struct mu_detector *detector, uint64_t now, cons
         return MU_HEARD_OTHER;
     }
     instance->heard_at = now;
+    instance->heard_by = "channel";
     instance->channel_at = now;
     if (!instance->suspect)
         return MU_HEARD;
@@ -258,7 +264,7 @@ bool mu_detector_inbox(struct mu_detector *detector, const char *id, uint64_t su
 }
 
 bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char *id,
-                          const char *incarnation, uint64_t quiet_ms) {
+                          const char *incarnation, uint64_t quiet_ms, const char *daemon) {
     if (!mu_id_valid(id, strlen(id)) || !mu_id_valid(incarnation, strlen(incarnation)))
         return false;
     /* Started a moment ago, perhaps. If not, the next poll forgets it. */
@@ -271,6 +277,8 @@ bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char
         return false;
     /* Of a suspect, too: it may be up by now, and we do not know yet. */
     snprintf(instance->cut, sizeof instance->cut, "%s", incarnation);
+    snprintf(instance->cut_by, sizeof instance->cut_by, "%s", daemon);
+    instance->cut_quiet_ms = quiet_ms;
     instance->score_stale = true; /* it may have moved since the last poll */
     return true;
 }
@@ -318,6 +326,11 @@ static void propose(const struct mu_detector *detector, const struct instance *i
                      : is_cut(instance)                   ? "lifeline"
                                                           : "inbox";
     verdict->silent_ms = silent;
+    verdict->heard_by = instance->heard_by;
+    if (strcmp(verdict->cause, "lifeline") == 0) {
+        snprintf(verdict->daemon, sizeof verdict->daemon, "%s", instance->cut_by);
+        verdict->quiet_ms = instance->cut_quiet_ms;
+    }
     snprintf(verdict->instance, sizeof verdict->instance, "%s", instance->id);
     snprintf(verdict->incarnation, sizeof verdict->incarnation, "%s", instance->incarnation);
     snprintf(verdict->score, sizeof verdict->score, "%s", instance->score);

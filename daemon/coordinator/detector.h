@@ -48,8 +48,12 @@ struct mu_verdict {
     char instance[MU_ID_SIZE];
     char incarnation[MU_ID_SIZE];
     char score[MU_SCORE_SIZE]; /* as Redis wrote it */
-    const char *cause;         /* for the log: "silence", "lifeline" or "inbox" */
-    uint64_t silent_ms;        /* for the log */
+    /* For people: */
+    const char *cause;    /* "silence", "lifeline" or "inbox" */
+    const char *heard_by; /* the last sign of life: "channel", "score"; "nothing": none was seen */
+    uint64_t silent_ms;   /* since then, or since we began to look */
+    char daemon[MU_ID_SIZE]; /* lifeline: whose door it was; "" when it was not told */
+    uint64_t quiet_ms;       /* lifeline: since that socket brought its last sign of life */
 };
 
 struct mu_detector_instance { /* a look from outside */
@@ -104,10 +108,11 @@ void mu_detector_revived(struct mu_detector *detector, const char *instance);
 /* One probe of its inbox. True: it may have closed and should be probed a second time, soon. */
 bool mu_detector_inbox(struct mu_detector *detector, const char *instance, uint64_t subscribers);
 
-/* A door saw the end of its socket, which had been quiet for so long (0: not told). True: it may be
- * dead, and `instances` should be polled at once; false: it was heard elsewhere meanwhile. */
+/* A door of `daemon` ("": not told) saw the end of its socket, which had been quiet for so long (0:
+ * not told). True: it may be dead, and `instances` should be polled at once; false: it was heard
+ * elsewhere meanwhile. */
 bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char *instance,
-                          const char *incarnation, uint64_t quiet_ms);
+                          const char *incarnation, uint64_t quiet_ms, const char *daemon);
 
 /* What is due now, for the brake. `cleared`: see mu_brake_cleared(). False: nothing is. */
 bool mu_detector_view(const struct mu_detector *detector, uint64_t now, uint64_t cleared,

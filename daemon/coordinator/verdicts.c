@@ -1,7 +1,9 @@
 #include "coordinator/verdicts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -26,6 +28,20 @@ void mu_verdicts_destroy(struct mu_verdicts **verdicts) {
     *verdicts = NULL;
 }
 
+/* Two ids and two numbers: it always fits. */
+void mu_verdict_why(char out[MU_WHY_SIZE], const struct mu_verdict *verdict,
+                    const char *coordinator) {
+    char lifeline[MU_ID_SIZE + 64] = "";
+    if (strcmp(verdict->cause, "lifeline") == 0) {
+        snprintf(lifeline, sizeof lifeline, ",\"daemon\":\"%s\",\"quiet_ms\":%" PRIu64,
+                 verdict->daemon, verdict->quiet_ms);
+    }
+    snprintf(out, MU_WHY_SIZE,
+             "{\"signal\":\"%s\",\"silent_ms\":%" PRIu64
+             ",\"heard_by\":\"%s\"%s,\"coordinator\":\"%s\"}",
+             verdict->cause, verdict->silent_ms, verdict->heard_by, lifeline, coordinator);
+}
+
 static void carried_out(struct mu_verdicts *verdicts, const struct mu_verdict *verdict,
                         const json_t *object) {
     const struct mu_verdicts_options *options = &verdicts->options;
@@ -35,11 +51,13 @@ static void carried_out(struct mu_verdicts *verdicts, const struct mu_verdict *v
         MU_LOG(options->log, MU_LOG_WARN, "instance.suspected",
                MU_STR("instance", verdict->instance), MU_STR("incarnation", verdict->incarnation),
                MU_STR("cause", verdict->cause), MU_INT("silent_ms", verdict->silent_ms),
+               MU_STR("heard_by", verdict->heard_by), MU_STR("daemon", verdict->daemon),
                MU_INT("leads", leads));
         snprintf(owner, sizeof owner, "%s", verdict->instance);
     } else {
         MU_LOG(options->log, MU_LOG_WARN, "instance.buried", MU_STR("instance", verdict->instance),
                MU_STR("incarnation", verdict->incarnation), MU_INT("silent_ms", verdict->silent_ms),
+               MU_STR("heard_by", verdict->heard_by),
                MU_INT("connections", mu_reply_number(object, "connections")),
                MU_INT("leads", leads));
         snprintf(owner, sizeof owner, "%s:%s", verdict->instance, verdict->incarnation);
@@ -81,9 +99,11 @@ static void on_answer(void *context, const void *note, const struct mu_answer *a
 
 static bool carry(struct mu_verdicts *verdicts, const struct mu_verdict *verdict) {
     bool bury = verdict->kind == MU_VERDICT_BURY;
+    char why[MU_WHY_SIZE];
+    mu_verdict_why(why, verdict, verdicts->options.id);
     const char *arguments[] = {verdict->instance, verdict->incarnation, verdict->score,
-                               "instance-dead"};
-    return mu_fence_write(verdicts->options.fence, bury ? "bury" : "suspect", bury ? 4 : 3,
+                               bury ? "instance-dead" : why, why};
+    return mu_fence_write(verdicts->options.fence, bury ? "bury" : "suspect", bury ? 5 : 4,
                           arguments, on_answer, verdicts,
                           (struct mu_note){verdict, sizeof *verdict});
 }

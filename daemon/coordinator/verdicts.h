@@ -16,6 +16,7 @@
 struct mu_verdicts;
 
 struct mu_verdicts_options {
+    const char *id; /* this daemon; not owned */
     struct mu_fence *fence;
     struct mu_detector *detector;
     struct mu_brake *brake;
@@ -29,6 +30,11 @@ struct mu_verdicts_options {
 
 struct mu_verdicts *mu_verdicts_create(const struct mu_verdicts_options *options);
 void mu_verdicts_destroy(struct mu_verdicts **verdicts);
+/* What `suspect` and `bury` are told for the journal: the signal and the times behind a verdict of
+ * `coordinator`, as JSON. Pure. */
+#define MU_WHY_SIZE 512
+void mu_verdict_why(char out[MU_WHY_SIZE], const struct mu_verdict *verdict,
+                    const char *coordinator);
 /* Asks the detector, and the brake, and sends what is proposed. */
 void mu_verdicts_tick(struct mu_verdicts *verdicts, uint64_t now);
 

@@ -151,6 +151,10 @@ static void read_json(const char *channel, const json_t *object, struct mu_signa
         }
         kind = incarnation == NULL ? MU_SIGNAL_NONE : kind;
         signal->quiet_ms = mu_reply_number(object, "quiet_ms");
+        const char *daemon = mu_reply_id(object, "daemon");
+        if (daemon != NULL) {
+            copy_id(signal->daemon, daemon, strlen(daemon));
+        }
     } else if (strcmp(channel, "heartbeat") == 0) {
         kind = incarnation == NULL ? MU_SIGNAL_NONE : MU_SIGNAL_HEARTBEAT;
     } else if (strcmp(channel, "events:instances") == 0) {

@@ -33,7 +33,7 @@ enum mu_signal_kind {
     MU_SIGNAL_LEASE_GONE,    /* the key of the lease was deleted or has expired */
     MU_SIGNAL_ELECTED,       /* epoch */
     MU_SIGNAL_EVICTED,       /* key of ours: data is being lost */
-    MU_SIGNAL_LIFELINE,      /* instance, incarnation, quiet_ms: a door's, on `signal` */
+    MU_SIGNAL_LIFELINE,      /* instance, incarnation, daemon, quiet_ms: a door's, on `signal` */
     MU_SIGNAL_BRAKE_RELEASE, /* an operator's, there too */
     MU_SIGNAL_FLUSH          /* the same: forget cached decisions */
 };
@@ -43,6 +43,7 @@ struct mu_signal {
     char instance[MU_ID_SIZE];
     char incarnation[MU_ID_SIZE];
     uint64_t epoch;
+    char daemon[MU_ID_SIZE]; /* lifeline: whose door it was; "": not told */
     uint64_t quiet_ms; /* since that socket brought its last START or HEARTBEAT; 0: not told */
 };
 

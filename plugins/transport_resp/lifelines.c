@@ -111,11 +111,12 @@ void resp_lifelines_cut(struct resp_session *session) {
     struct resp_door *door = session->door;
     for (const struct resp_lifeline *at = session->lifelines; at != NULL && !door->stopping;
          at = at->next) {
-        char text[512]; /* two ids of at most 128 bytes, which need no escape */
+        char text[512]; /* three ids of at most 128 bytes, which need no escape */
         int length = snprintf(text, sizeof text,
                               "{\"signal\":\"lifeline\",\"instance\":\"%s\",\"incarnation\":\"%s\","
-                              "\"quiet_ms\":%" PRIu64 "}",
-                              at->instance, at->incarnation, quiet_ms(session, at));
+                              "\"daemon\":\"%s\",\"quiet_ms\":%" PRIu64 "}",
+                              at->instance, at->incarnation, door->host->daemon_id(door->plugin),
+                              quiet_ms(session, at));
         bool told = door->host->publish(door->plugin, "signal", text, (size_t)length) == MUSTER_OK;
         resp_count_add(&door->counts, told ? RESP_COUNT_SIGNALS : RESP_COUNT_SIGNALS_LOST, 1);
     }

@@ -1,5 +1,50 @@
 /* The failure detector: who is silent by our own clock, and what follows from it. */
+#include "coordinator/verdicts.h"
 #include "detector_stage.h"
+
+/* By which way it was heard last. */
+static void test_heard_by(void **state) {
+    struct stage stage;
+    (void)state;
+    begin_one(&stage);
+    stage.now += SUSPECT;
+    expect(&stage, MU_VERDICT_SUSPECT, "1");
+    assert_string_equal(stage.verdict[0].heard_by, "nothing");
+    poll_one(&stage, "2");
+    result(&stage, MUSTER_ALIVE);
+    poll_one(&stage, "2");
+    stage.now += SUSPECT;
+    expect(&stage, MU_VERDICT_SUSPECT, "2");
+    assert_string_equal(stage.verdict[0].heard_by, "score");
+    mu_detector_heard(stage.detector, stage.now, "a", "i");
+    result(&stage, MUSTER_ALIVE);
+    poll_one(&stage, "3");
+    stage.now += SUSPECT + 7;
+    expect(&stage, MU_VERDICT_SUSPECT, "3");
+    assert_string_equal(stage.verdict[0].heard_by, "channel");
+    assert_int_equal(stage.verdict[0].silent_ms, SUSPECT + 7);
+    end(&stage);
+}
+
+/* What the journal is told of a verdict. */
+static void test_why(void **state) {
+    char why[MU_WHY_SIZE];
+    char longest[MU_ID_SIZE];
+    struct mu_verdict verdict = {.cause = "silence", .heard_by = "channel", .silent_ms = 3001};
+    (void)state;
+    mu_verdict_why(why, &verdict, "d1");
+    assert_string_equal(why, "{\"signal\":\"silence\",\"silent_ms\":3001,\"heard_by\":\"channel\","
+                             "\"coordinator\":\"d1\"}");
+    verdict.cause = "lifeline";
+    verdict.silent_ms = verdict.quiet_ms = UINT64_MAX;
+    memset(longest, 'd', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    snprintf(verdict.daemon, sizeof verdict.daemon, "%s", longest);
+    mu_verdict_why(why, &verdict, longest);
+    assert_true(strlen(why) < sizeof why - 1); /* nothing was cut off */
+    assert_int_equal(why[strlen(why) - 1], '}');
+    assert_non_null(strstr(why, "\"quiet_ms\":18446744073709551615"));
+}
 
 static void test_silence_to_death(void **state) {
     struct stage stage;
@@ -441,6 +486,8 @@ static void test_thousand(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heard_by),
+        cmocka_unit_test(test_why),
         cmocka_unit_test(test_silence_to_death),
         cmocka_unit_test(test_suspect_comes_first),
         cmocka_unit_test(test_moving_score_is_life),

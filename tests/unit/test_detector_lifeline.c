@@ -2,7 +2,7 @@
 #include "detector_stage.h"
 
 static bool cut(struct stage *stage, uint64_t quiet_ms) {
-    return mu_detector_lifeline(stage->detector, stage->now, "a", "i", quiet_ms);
+    return mu_detector_lifeline(stage->detector, stage->now, "a", "i", quiet_ms, "d2");
 }
 
 static void heard(struct stage *stage) {
@@ -28,6 +28,8 @@ static void test_at_once(void **state) {
     expect(&stage, MU_VERDICT_SUSPECT, "2");
     assert_string_equal(stage.verdict[0].cause, "lifeline");
     assert_int_equal(stage.verdict[0].silent_ms, 400);
+    assert_string_equal(stage.verdict[0].daemon, "d2");
+    assert_int_equal(stage.verdict[0].quiet_ms, 400);
     assert_int_equal(tick(&stage), 0); /* the answer is still to come */
     assert_false(result(&stage, MUSTER_OK));
     assert_true(look(&stage).suspect);
@@ -89,15 +91,15 @@ static void test_of_whom_we_know(void **state) {
     struct stage stage;
     (void)state;
     begin_one(&stage);
-    assert_true(mu_detector_lifeline(stage.detector, stage.now, "b", "i", 0));
-    assert_true(mu_detector_lifeline(stage.detector, stage.now, "a", "h", 0));
-    assert_false(mu_detector_lifeline(stage.detector, stage.now, "a", "", 0));
-    assert_false(mu_detector_lifeline(stage.detector, stage.now, "", "i", 0));
+    assert_true(mu_detector_lifeline(stage.detector, stage.now, "b", "i", 0, ""));
+    assert_true(mu_detector_lifeline(stage.detector, stage.now, "a", "h", 0, ""));
+    assert_false(mu_detector_lifeline(stage.detector, stage.now, "a", "", 0, ""));
+    assert_false(mu_detector_lifeline(stage.detector, stage.now, "", "i", 0, ""));
     assert_int_equal(tick(&stage), 0);
     poll(&stage, (const char *const[]){"a", "1", "c", "1", NULL});
     assert_int_equal(mu_detector_count(stage.detector), 2); /* there is no b */
     details(&stage, "c", NULL, false);
-    assert_false(mu_detector_lifeline(stage.detector, stage.now, "c", "", 0)); /* nobody */
+    assert_false(mu_detector_lifeline(stage.detector, stage.now, "c", "", 0, "")); /* nobody */
     assert_int_equal(tick(&stage), 0);
     /* Started again meanwhile: the old socket says nothing about the new one. */
     assert_true(cut(&stage, 0));

@@ -141,16 +141,19 @@ static void test_signals(void **state) {
     (void)state;
     struct mu_signal signal = read_message(
         NULL, "{m}:signal",
-        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":\"i\",\"quiet_ms\":250}");
+        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":\"i\",\"quiet_ms\":250,"
+        "\"daemon\":\"d2\"}");
     assert_int_equal(signal.kind, MU_SIGNAL_LIFELINE);
     assert_string_equal(signal.instance, "a");
     assert_string_equal(signal.incarnation, "i");
     assert_int_equal(signal.quiet_ms, 250);
+    assert_string_equal(signal.daemon, "d2");
     signal = read_message(
         NULL, "{m}:signal",
         "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":\"i\",\"quiet_ms\":-1}");
     assert_int_equal(signal.kind, MU_SIGNAL_LIFELINE);
     assert_int_equal(signal.quiet_ms, 0);
+    assert_string_equal(signal.daemon, ""); /* a door of an older version */
     signal = read_message(NULL, "{m}:signal", "{\"signal\":\"brake-release\",\"instance\":\"a\"}");
     assert_int_equal(signal.kind, MU_SIGNAL_BRAKE_RELEASE);
     assert_int_equal(read_message(NULL, "{m}:signal", "{\"signal\":\"flush-decisions\"}").kind,

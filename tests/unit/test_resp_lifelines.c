@@ -17,7 +17,7 @@ static void hang_up(struct resp_session **session) {
 
 #define SIGNAL(instance, incarnation, quiet)                                                       \
     "signal {\"signal\":\"lifeline\",\"instance\":\"" instance "\",\"incarnation\":\"" incarnation \
-    "\",\"quiet_ms\":" quiet "}\n"
+    "\",\"daemon\":\"d1\",\"quiet_ms\":" quiet "}\n"
 
 static void the_end_of_a_socket_is_told(void **state) {
     struct stand_fixture *f = *state;
