@@ -16,6 +16,7 @@
 #include "redis/link.h"
 #include "redis/managed.h"
 #include "redis/subscriber.h"
+#include "redis/tls.h"
 
 struct mu_app {
     uv_loop_t *loop;
@@ -158,6 +159,26 @@ static void give_up(struct mu_app *app) {
 
 /* ---- where Redis is ---- */
 
+/* Of an external Redis. `address` is to be deinited after MUSTER_OK only. */
+static enum muster_status read_address(const struct mu_config *config,
+                                       struct mu_redis_address *address, struct mu_error *error) {
+    struct mu_redis_tls_options tls = {
+        .ca = config->redis.tls.ca,
+        .certificate = config->redis.tls.certificate,
+        .key = config->redis.tls.key,
+        .server_name = config->redis.tls.server_name,
+    };
+    if (mu_redis_address_parse(config->redis.url, address, error) != MUSTER_OK) {
+        return mu_error_prefix(error, "redis.url");
+    }
+    if (mu_redis_address_set_tls(address, &tls, error) != MUSTER_OK ||
+        mu_tls_check(address, error) != MUSTER_OK) {
+        mu_redis_address_deinit(address);
+        return mu_error_prefix(error, "redis.tls");
+    }
+    return MUSTER_OK;
+}
+
 static void connect_to(struct mu_app *app, const struct mu_redis_address *address) {
     char text[512];
     mu_redis_address_describe(address, text, sizeof text);
@@ -240,8 +261,7 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
                              struct mu_error *error) {
     struct mu_redis_address address = {0};
     if (config->redis.mode == MU_REDIS_EXTERNAL &&
-        mu_redis_address_parse(config->redis.url, &address, error) != MUSTER_OK) {
-        mu_error_prefix(error, "redis.url");
+        read_address(config, &address, error) != MUSTER_OK) {
         return NULL;
     }
     struct mu_app *app = mu_calloc(1, sizeof *app);
@@ -376,11 +396,11 @@ enum muster_status mu_app_check(const struct mu_config *config, struct mu_error 
     uv_loop_t loop;
     bool clean = false;
     if (config->redis.mode == MU_REDIS_EXTERNAL) {
-        enum muster_status status = mu_redis_address_parse(config->redis.url, &address, error);
-        mu_redis_address_deinit(&address);
+        enum muster_status status = read_address(config, &address, error);
         if (status != MUSTER_OK) {
-            return mu_error_prefix(error, "redis.url");
+            return status;
         }
+        mu_redis_address_deinit(&address);
     }
     if (uv_loop_init(&loop) != 0) {
         return mu_error_set(error, MUSTER_INTERNAL, "no event loop");

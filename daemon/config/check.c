@@ -118,12 +118,41 @@ static enum muster_status check_external(const struct mu_config *config, struct 
 
     if (url[0] == '\0') {
         return fault(config, origin(config, "redis.url") != NULL ? "redis.url" : "redis.mode",
-                     error, "external needs redis.url; allowed is redis:// or unix://");
+                     error, "external needs redis.url; allowed is redis://, rediss:// or unix://");
     }
     if (!begins(url, "redis://") && !begins(url, "unix://") && !begins(url, "rediss://")) {
         return fault(config, "redis.url", error,
                      "is not the address of a Redis; allowed is "
-                     "redis://[user[:password]@]host[:port][/db] or unix:///path/to/socket");
+                     "redis://[user[:password]@]host[:port][/db], the same with rediss:// (TLS), "
+                     "or unix:///path/to/socket");
+    }
+    return MUSTER_OK;
+}
+
+/* Whether the files can be read and fit each other is found where TLS is. */
+static enum muster_status check_tls(const struct mu_config *config, struct mu_error *error) {
+    const struct {
+        const char *name, *value;
+    } keys[] = {
+        {"redis.tls.ca", config->redis.tls.ca},
+        {"redis.tls.certificate", config->redis.tls.certificate},
+        {"redis.tls.key", config->redis.tls.key},
+        {"redis.tls.server_name", config->redis.tls.server_name},
+    };
+    bool tls = config->redis.mode == MU_REDIS_EXTERNAL && begins(config->redis.url, "rediss://");
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!tls && keys[i].value[0] != '\0') {
+            return fault(config, keys[i].name, error,
+                         "counts only with redis.mode external and a redis.url that begins with "
+                         "rediss://; leave it out, or give such a url");
+        }
+    }
+    if (config->redis.tls.certificate[0] != '\0' && config->redis.tls.key[0] == '\0') {
+        return fault(config, "redis.tls.certificate", error, "needs redis.tls.key beside it");
+    }
+    if (config->redis.tls.key[0] != '\0' && config->redis.tls.certificate[0] == '\0') {
+        return fault(config, "redis.tls.key", error, "needs redis.tls.certificate beside it");
     }
     return MUSTER_OK;
 }
@@ -169,6 +198,9 @@ enum muster_status mu_config_check(const struct mu_config *config, struct mu_err
     if (status == MUSTER_OK) {
         status = config->redis.mode == MU_REDIS_EXTERNAL ? check_external(config, error)
                                                          : check_managed(config, error);
+    }
+    if (status == MUSTER_OK) {
+        status = check_tls(config, error);
     }
     if (status == MUSTER_OK) {
         status = check_relations(config, error);

@@ -37,6 +37,12 @@ struct mu_config {
              */
             char *on_exit;
         } managed;
+        struct {
+            char *ca;          /* redis.tls.ca, a file; these are "" when not given, never NULL */
+            char *certificate; /* redis.tls.certificate, a file */
+            char *key;         /* redis.tls.key, a file */
+            char *server_name; /* redis.tls.server_name */
+        } tls;
         uint64_t connect_timeout_ms; /* redis.connect_timeout 2s */
         uint64_t command_timeout_ms; /* redis.command_timeout 5s */
         uint64_t retry_min_ms;       /* redis.retry_min 50ms */

@@ -201,9 +201,10 @@ enum muster_status mu_redis_address_parse(const char *url, struct mu_redis_addre
     } else if (url && strncmp(url, "unix://", 7) == 0) {
         status = read_unix(url + 7, address, error);
     } else if (url && strncmp(url, "rediss://", 9) == 0) {
-        return bad(error, "rediss:// (TLS) is not supported yet");
+        status = read_tcp(url + 9, address, error);
+        address->tls = true;
     } else {
-        return bad(error, "must begin with redis:// or unix://");
+        return bad(error, "must begin with redis://, rediss:// or unix://");
     }
     if (status != MUSTER_OK) {
         mu_redis_address_deinit(address);
@@ -211,12 +212,54 @@ enum muster_status mu_redis_address_parse(const char *url, struct mu_redis_addre
     return status;
 }
 
+static bool given(const char *text) {
+    return text && *text;
+}
+
+static void replace(char **place, const char *text) {
+    free(*place);
+    *place = given(text) ? mu_strdup(text) : NULL;
+}
+
+enum muster_status mu_redis_address_set_tls(struct mu_redis_address *address,
+                                            const struct mu_redis_tls_options *options,
+                                            struct mu_error *error) {
+    const char *name = options->server_name;
+    const char *wrong = NULL;
+    if (!address->tls &&
+        (given(options->ca) || given(options->certificate) || given(options->key) || given(name))) {
+        wrong = "counts for a URL that begins with rediss:// only";
+    } else if (given(options->certificate) && !given(options->key)) {
+        wrong = "a certificate is given, but not its key";
+    } else if (given(options->key) && !given(options->certificate)) {
+        wrong = "a key is given, but not its certificate";
+    } else if (given(name) && !host_ok(name, strlen(name), strchr(name, ':') != NULL)) {
+        wrong = "the server's name is malformed: it is the name of a host, or an address";
+    }
+    if (wrong) {
+        return mu_error_set(error, MUSTER_BAD_REQUEST, "%s", wrong);
+    }
+    replace(&address->ca, options->ca);
+    replace(&address->certificate, options->certificate);
+    replace(&address->key, options->key);
+    replace(&address->server_name, name);
+    return MUSTER_OK;
+}
+
+static char *copy(const char *text) {
+    return text ? mu_strdup(text) : NULL;
+}
+
 void mu_redis_address_copy(struct mu_redis_address *to, const struct mu_redis_address *from) {
     *to = *from;
-    to->host = from->host ? mu_strdup(from->host) : NULL;
-    to->path = from->path ? mu_strdup(from->path) : NULL;
-    to->user = from->user ? mu_strdup(from->user) : NULL;
-    to->password = from->password ? mu_strdup(from->password) : NULL;
+    to->host = copy(from->host);
+    to->path = copy(from->path);
+    to->user = copy(from->user);
+    to->password = copy(from->password);
+    to->ca = copy(from->ca);
+    to->certificate = copy(from->certificate);
+    to->key = copy(from->key);
+    to->server_name = copy(from->server_name);
 }
 
 void mu_redis_address_deinit(struct mu_redis_address *address) {
@@ -227,6 +270,10 @@ void mu_redis_address_deinit(struct mu_redis_address *address) {
     free(address->path);
     free(address->user);
     free(address->password);
+    free(address->ca);
+    free(address->certificate);
+    free(address->key);
+    free(address->server_name);
     memset(address, 0, sizeof *address);
 }
 

@@ -11,6 +11,7 @@
 #include "redis/dial.h"
 #include "redis/login.h"
 #include "redis/reader.h"
+#include "redis/tls.h"
 
 #define CONNECT_TIMEOUT_MS 2000
 #define RETRY_MIN_MS 50
@@ -31,11 +32,13 @@ enum state {
 struct session {
     struct mu_connection *owner; /* NULL: it has ended */
     struct mu_stream *stream;
+    struct mu_tls *tls; /* NULL: plain text */
     struct mu_reader *reader;
     struct mu_login login;
     uv_write_t write;
     bool writing;
     struct mu_buffer output; /* being written */
+    struct mu_buffer cipher; /* between tls and output */
     char input[INPUT_SIZE];
 };
 
@@ -93,16 +96,32 @@ static void describe(struct mu_connection *self) {
 
 static void session_closed(uv_handle_t *handle) {
     struct session *session = handle->data;
+    mu_tls_destroy(&session->tls);
     mu_reader_destroy(&session->reader);
     mu_buffer_deinit(&session->output);
+    mu_buffer_deinit(&session->cipher);
     free(session->stream);
     free(session);
+}
+
+/* A goodbye, or the alert that says why; as far as the socket takes it. */
+static void say_last(struct session *session) {
+    if (!session->tls || session->writing) {
+        return;
+    }
+    mu_tls_end(session->tls);
+    mu_tls_take(session->tls, &session->cipher);
+    if (session->cipher.length > 0) {
+        uv_buf_t buffer = uv_buf_init(session->cipher.data, (unsigned)session->cipher.length);
+        (void)uv_try_write(&session->stream->as.stream, &buffer, 1);
+    }
 }
 
 static void drop_session(struct mu_connection *self) {
     struct session *session = self->session;
     self->session = NULL;
     if (session) {
+        say_last(session);
         session->owner = NULL;
         uv_read_stop(&session->stream->as.stream);
         uv_close(&session->stream->as.handle, session_closed);
@@ -163,7 +182,103 @@ static void end_later(struct mu_connection *self, const struct mu_error *reason)
     }
 }
 
+/* ---- writing ---- */
+
+static void flush(struct mu_connection *self);
+
+/* A server that refuses our certificate says why and closes: what we send meanwhile fails before
+ * its reason is read. So until the log-in is answered the reading has the word. */
+static void write_failed(struct mu_connection *self, int result) {
+    struct mu_error error;
+    if (self->session && self->session->tls && self->state == LOGIN) {
+        return;
+    }
+    mu_error_set(&error, MUSTER_UNAVAILABLE, "%s", uv_strerror(result));
+    end_later(self, &error);
+}
+
+static void written(uv_write_t *request, int status) {
+    struct session *session = request->data;
+    struct mu_connection *self = session->owner;
+    session->writing = false;
+    mu_buffer_clear(&session->output); /* a password, or resume secrets: overwritten */
+    if (!self) {
+        return;
+    }
+    if (status < 0) {
+        write_failed(self, status);
+        return;
+    }
+    flush(self);
+    self->turn_wanted = true;
+    wake(self);
+}
+
+static void write_raw(struct mu_connection *self, struct mu_buffer *data) {
+    struct session *session = self->session;
+    size_t done = 0;
+    uv_buf_t buffer = uv_buf_init(data->data, (unsigned)data->length);
+    int result = uv_try_write(&session->stream->as.stream, &buffer, 1);
+    if (result >= 0) {
+        done = (size_t)result;
+    } else if (result != UV_EAGAIN) {
+        write_failed(self, result);
+        return;
+    }
+    if (done == data->length) {
+        return;
+    }
+    /* The memory changes places, so that the owner goes on with an empty buffer at once. */
+    struct mu_buffer spare = session->output;
+    session->output = *data;
+    *data = spare;
+    buffer = uv_buf_init(session->output.data + done, (unsigned)(session->output.length - done));
+    session->write.data = session;
+    result = uv_write(&session->write, &session->stream->as.stream, &buffer, 1, written);
+    if (result < 0) {
+        write_failed(self, result);
+        return;
+    }
+    session->writing = true;
+}
+
+/* What TLS has for the socket; if the last write is not through it goes when that is. */
+static void flush(struct mu_connection *self) {
+    struct session *session = self->session;
+    if (!session || !session->tls || session->writing) {
+        return;
+    }
+    mu_tls_take(session->tls, &session->cipher);
+    if (session->cipher.length > 0) {
+        write_raw(self, &session->cipher);
+        mu_buffer_clear(&session->cipher);
+    }
+}
+
+static void write_out(struct mu_connection *self, struct mu_buffer *data) {
+    struct session *session = self->session;
+    struct mu_error error;
+    if (!session->tls) {
+        write_raw(self, data);
+    } else if (mu_tls_write(session->tls, data->data, data->length, &error) != MUSTER_OK) {
+        end_later(self, &error);
+    } else {
+        flush(self);
+    }
+}
+
 /* ---- reading ---- */
+
+static void log_in(struct mu_connection *self) {
+    struct mu_buffer batch;
+    mu_buffer_init(&batch, 0);
+    mu_login_begin(&self->session->login, &self->dialed, self->client_name, &batch);
+    write_out(self, &batch);
+    if (batch.data) {
+        explicit_bzero(batch.data, batch.capacity);
+    }
+    mu_buffer_deinit(&batch);
+}
 
 static void log_in_done(struct mu_connection *self) {
     uv_timer_stop(&self->timer);
@@ -191,28 +306,22 @@ static void one_reply(struct mu_connection *self, const redisReply *reply) {
     }
 }
 
-static void read_input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
-    struct session *session = stream->data;
+/* Each callback may end the session; its memory stays until the handle is closed. */
+static bool goes_on(const struct session *session, const struct mu_connection *self) {
+    return session->owner == self && !self->ending && self->state != CLOSING;
+}
+
+/* Plaintext, which is overwritten. */
+static void take_in(struct session *session, char *data, size_t length) {
     struct mu_connection *self = session->owner;
     struct mu_error error;
-    if (!self || self->ending || count == 0) {
-        return;
-    }
-    if (count < 0) {
-        mu_error_set(&error, MUSTER_UNAVAILABLE, "%s",
-                     count == UV_EOF ? "the server closed the connection"
-                                     : uv_strerror((int)count));
-        down(self, &error);
-        return;
-    }
-    enum muster_status fed = mu_reader_feed(session->reader, buffer->base, (size_t)count, &error);
-    explicit_bzero(buffer->base, (size_t)count); /* a message may hold a token */
+    enum muster_status fed = mu_reader_feed(session->reader, data, length, &error);
+    explicit_bzero(data, length); /* a message may hold a token */
     if (fed != MUSTER_OK) {
         down(self, &error);
         return;
     }
-    /* Each callback may end the session; its memory stays until the handle is closed. */
-    while (session->owner == self && !self->ending && self->state != CLOSING) {
+    while (goes_on(session, self)) {
         redisReply *reply = NULL;
         if (mu_reader_next(session->reader, &reply, &error) != MUSTER_OK) {
             down(self, &error);
@@ -226,71 +335,80 @@ static void read_input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffe
     }
 }
 
+/* Ciphertext stands in the input, which is then used for the plaintext. */
+static void decrypt(struct session *session, size_t length) {
+    struct mu_connection *self = session->owner;
+    struct mu_tls *tls = session->tls;
+    struct mu_error error;
+    size_t got = 0;
+    bool was_established = mu_tls_established(tls);
+    if (mu_tls_feed(tls, session->input, length, &error) != MUSTER_OK) {
+        down(self, &error);
+        return;
+    }
+    flush(self); /* our part of the handshake */
+    if (!was_established && mu_tls_established(tls)) {
+        log_in(self);
+    }
+    while (goes_on(session, self)) {
+        if (mu_tls_read(tls, session->input, sizeof session->input, &got, &error) != MUSTER_OK) {
+            down(self, &error);
+            return;
+        }
+        if (got == 0) {
+            flush(self); /* new keys, say */
+            return;
+        }
+        take_in(session, session->input, got);
+    }
+}
+
+static void read_ended(struct mu_connection *self, ssize_t count) {
+    const char *reason =
+        count == UV_EOF ? "the server closed the connection" : uv_strerror((int)count);
+    struct mu_error error;
+    if (self->session->tls && !self->answered) {
+        mu_tls_lost(self->session->tls, reason, &error);
+    } else {
+        mu_error_set(&error, MUSTER_UNAVAILABLE, "%s", reason);
+    }
+    down(self, &error);
+}
+
+static void read_input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
+    struct session *session = stream->data;
+    struct mu_connection *self = session->owner;
+    if (!self || self->ending || count == 0) {
+        return;
+    }
+    if (count < 0) {
+        read_ended(self, count);
+    } else if (session->tls) {
+        decrypt(session, (size_t)count);
+    } else {
+        take_in(session, buffer->base, (size_t)count);
+    }
+}
+
 static void give_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
     struct session *session = handle->data;
     (void)suggested;
     *buffer = uv_buf_init(session->input, sizeof session->input);
 }
 
-/* ---- writing ---- */
-
-static void written(uv_write_t *request, int status) {
-    struct session *session = request->data;
-    struct mu_connection *self = session->owner;
-    session->writing = false;
-    mu_buffer_clear(&session->output); /* a password, or resume secrets: overwritten */
-    if (!self) {
-        return;
-    }
-    if (status < 0) {
-        struct mu_error error;
-        mu_error_set(&error, MUSTER_UNAVAILABLE, "%s", uv_strerror(status));
-        end_later(self, &error);
-        return;
-    }
-    self->turn_wanted = true;
-    wake(self);
-}
-
-static void write_out(struct mu_connection *self, struct mu_buffer *data) {
-    struct session *session = self->session;
-    size_t done = 0;
-    uv_buf_t buffer = uv_buf_init(data->data, (unsigned)data->length);
-    int result = uv_try_write(&session->stream->as.stream, &buffer, 1);
-    if (result >= 0) {
-        done = (size_t)result;
-    } else if (result != UV_EAGAIN) {
-        struct mu_error error;
-        mu_error_set(&error, MUSTER_UNAVAILABLE, "%s", uv_strerror(result));
-        end_later(self, &error);
-        return;
-    }
-    if (done == data->length) {
-        return;
-    }
-    /* The memory changes places, so that the owner goes on with an empty buffer at once. */
-    struct mu_buffer spare = session->output;
-    session->output = *data;
-    *data = spare;
-    buffer = uv_buf_init(session->output.data + done, (unsigned)(session->output.length - done));
-    session->write.data = session;
-    result = uv_write(&session->write, &session->stream->as.stream, &buffer, 1, written);
-    if (result < 0) {
-        struct mu_error error;
-        mu_error_set(&error, MUSTER_UNAVAILABLE, "%s", uv_strerror(result));
-        end_later(self, &error);
-        return;
-    }
-    session->writing = true;
-}
-
 /* ---- beginning ---- */
 
 static void log_in_late(uv_timer_t *timer) {
     struct mu_connection *self = timer->data;
+    unsigned long long limit = self->options.connect_timeout_ms;
+    const struct mu_tls *tls = self->session->tls;
     struct mu_error error;
-    mu_error_set(&error, MUSTER_UNAVAILABLE, "connected, but no answer to the log-in in %llu ms",
-                 (unsigned long long)self->options.connect_timeout_ms);
+    if (tls && !mu_tls_established(tls)) {
+        mu_tls_late(tls, limit, &error);
+    } else {
+        mu_error_set(&error, MUSTER_UNAVAILABLE,
+                     "connected, but no answer to the log-in in %llu ms", limit);
+    }
     down(self, &error);
 }
 
@@ -307,6 +425,7 @@ static void dialed(void *context, struct mu_stream *stream, const struct mu_erro
     session->stream = stream;
     session->reader = mu_reader_create(self->options.reply_bytes);
     mu_buffer_init(&session->output, 0);
+    mu_buffer_init(&session->cipher, 0);
     stream->as.handle.data = session;
     self->session = session;
     self->state = LOGIN;
@@ -317,14 +436,16 @@ static void dialed(void *context, struct mu_stream *stream, const struct mu_erro
         down(self, &error);
         return;
     }
-    struct mu_buffer batch;
-    mu_buffer_init(&batch, 0);
-    mu_login_begin(&session->login, &self->dialed, self->client_name, &batch);
-    write_out(self, &batch);
-    if (batch.data) {
-        explicit_bzero(batch.data, batch.capacity);
+    if (!self->dialed.tls) {
+        log_in(self);
+        return;
     }
-    mu_buffer_deinit(&batch);
+    session->tls = mu_tls_create(&self->dialed, &error);
+    if (session->tls) {
+        flush(self);
+    } else {
+        down(self, &error);
+    }
 }
 
 static void dial(struct mu_connection *self) {

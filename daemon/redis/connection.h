@@ -1,10 +1,11 @@
 /* connection.h - what the link, the subscriber and the managed server share. Private to
  * daemon/redis.
  *
- * Dials - logs in (AUTH, SELECT, CLIENT SETNAME and a PING in one batch) - `on_connected` - hands
- * over every reply, until the stream ends for whatever reason: then `on_down`, once, and another
- * attempt after a back-off with jitter, for ever. The back-off starts small again once a
- * connection was up for longer than `retry_max_ms`.
+ * Dials - shakes hands, if the address is rediss:// (tls.h; its files are read anew each time) -
+ * logs in (AUTH, SELECT, CLIENT SETNAME and a PING in one batch) - `on_connected` - hands over
+ * every reply, until the stream ends for whatever reason: then `on_down`, once, and another attempt
+ * after a back-off with jitter, for ever. The back-off starts small again once a connection was up
+ * for longer than `retry_max_ms`.
  *
  * Callbacks come from the loop, never from inside a function that was asked. The owner does its
  * own work in `on_turn` too: writes are collected until then, and that is where it ends.
@@ -27,10 +28,10 @@ struct mu_connection;
 struct mu_connection_options {
     const struct mu_redis_address *address; /* copied */
     const char *client_name;                /* copied; may be NULL */
-    uint64_t connect_timeout_ms;            /* for each address, and for the log-in; 0: 2000 */
-    uint64_t retry_min_ms;                  /* 0: 50 */
-    uint64_t retry_max_ms;                  /* 0: 2000 */
-    size_t reply_bytes;                     /* the most that one reply may have; 0: 128 MiB */
+    uint64_t connect_timeout_ms; /* for each address, then for handshake and log-in; 0: 2000 */
+    uint64_t retry_min_ms;       /* 0: 50 */
+    uint64_t retry_max_ms;       /* 0: 2000 */
+    size_t reply_bytes;          /* the most that one reply may have; 0: 128 MiB */
     struct mu_log *log;
     void *context;
     void (*on_connected)(void *context);

@@ -1,16 +1,16 @@
 /* link.h - one pipelined connection for commands to Redis, over libuv.
  *
- * The happy path: resolve the name (in libuv's pool) - connect - AUTH, SELECT and CLIENT SETNAME
- * in one batch - `on_connected`, in which the owner prepares (library, settings) with
- * mu_link_prepare_command() - mu_link_open() - from then on commands go out. All commands of one
- * turn of the loop leave in one write; replies come in the order of the commands.
+ * The happy path: resolve the name (in libuv's pool) - connect - TLS, if rediss:// - AUTH, SELECT
+ * and CLIENT SETNAME in one batch - `on_connected`, in which the owner prepares (library, settings)
+ * with mu_link_prepare_command() - mu_link_open() - from then on commands go out. All commands of
+ * one turn of the loop leave in one write; replies come in the order of the commands.
  *
  * The ways to fail: the name does not resolve, the connection is refused or not there in
- * `connect_timeout_ms`, the log-in is refused, the peer closes, resets or breaks the protocol, a
- * reply exceeds the caps, or the oldest command waited `command_timeout_ms` for its reply. Each
- * ends the connection: `on_down` is called once with the reason; every command already written
- * ends with TIMEOUT (its outcome is unknown); commands still queued stay queued until their own
- * deadline; then the link connects again after a back-off that doubles with jitter from
+ * `connect_timeout_ms`, TLS fails (tls.h), the log-in is refused, the peer closes, resets or breaks
+ * the protocol, a reply exceeds the caps, or the oldest command waited `command_timeout_ms` for its
+ * reply. Each ends the connection: `on_down` is called once with the reason; every command already
+ * written ends with TIMEOUT (its outcome is unknown); commands still queued stay queued until their
+ * own deadline; then the link connects again after a back-off that doubles with jitter from
  * `retry_min_ms` to `retry_max_ms`, for ever, until mu_link_close().
  *
  * No callback is ever called from inside the function that was asked, except where said.

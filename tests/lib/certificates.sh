@@ -1,8 +1,9 @@
 #!/bin/sh
 # certificates.sh DIR: what tests of TLS need, made by the openssl command into DIR.
-#   ca.pem                   signs server.*, renewed.* and client.*
+#   ca.pem                   signs all but stranger.pem
 #   server.pem, renewed.pem  for 127.0.0.1 and localhost
 #   client.pem               CN=node-1,O=shop
+#   named.pem                for redis.example, and no address
 #   expired.pem              a server's, of yesterday
 #   foreign.pem              good for signing e-mail only
 #   stranger.pem             a client's, signed by itself
@@ -27,6 +28,7 @@ openssl req -x509 -key ca.key -subj "/CN=muster test CA" -days 30 -out ca.pem
 names="subjectAltName=IP:127.0.0.1,DNS:localhost"
 signed server "/CN=localhost" "$names" 30
 signed renewed "/CN=localhost" "$names" 30
+signed named "/CN=redis.example" "subjectAltName=DNS:redis.example" 30
 signed client "/O=shop/CN=node-1" "extendedKeyUsage=clientAuth" 30
 signed expired "/CN=localhost" "$names" -1
 signed foreign "/CN=node-2" "extendedKeyUsage=emailProtection" 30

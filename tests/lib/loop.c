@@ -118,6 +118,9 @@ static void input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
     say(client, first ? client->peer->script.first : client->peer->script.answer);
     if (first && client->peer->script.flood)
         flood(client);
+    uv_os_fd_t fd = -1;
+    if (first && client->peer->script.hang_up && uv_fileno((uv_handle_t *)stream, &fd) == 0)
+        shutdown(fd, SHUT_RDWR);
 }
 
 static void connected(uv_stream_t *listener, int status) {

@@ -26,12 +26,13 @@ void mt_loop_turn(struct mt_loop *loop, const struct mt_wait *wait);
     } while (0)
 
 /* A TCP peer on 127.0.0.1 that says `greeting` (may be NULL) to whoever connects and `answer`
- * (may be NULL) whenever something comes in; it never closes by itself. */
+ * (may be NULL) whenever something comes in; it does not close by itself unless asked. */
 struct mt_peer_script {
     const char *greeting;
     const char *first;  /* to the first bytes that come in */
     const char *answer; /* to all later ones; NULL: silence */
     bool flood;         /* after `first`, sends without end */
+    bool hang_up;       /* after `first`, ends the stream */
 };
 struct mt_peer;
 struct mt_peer *mt_peer_create(struct mt_loop *loop, const struct mt_peer_script *script);

@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "lib/loop.h"
 #include "lib/test.h"
+#include "lib/wait.h"
 
-enum { MOST_OPTIONS = 64 };
+enum { MOST_OPTIONS = 64, PORTS_TRIED = 10 };
 
 struct mt_server {
     struct mt_world *world;
@@ -17,10 +20,14 @@ struct mt_server {
     const char *socket;
     enum mt_server_kind kind;
     const char *const *extra;
+    bool tls;
+    struct mt_server_tls with;
+    int port;
+    char *tls_url;
     struct mt_process *process;
 };
 
-static void launch(struct mt_server *server) {
+static void start(struct mt_server *server) {
     bool durable = server->kind == MT_SERVER_DURABLE;
     const char *const options[] = {"--port", "0", "--unixsocket", server->socket, "--dir",
                                    server->dir, "--save", "", "--daemonize", "no", "--loglevel",
@@ -39,13 +46,39 @@ static void launch(struct mt_server *server) {
         assert_true(count < MOST_OPTIONS - 1);
         argv[count++] = extra[i];
     }
+    char port[8];
+    if (server->tls) {
+        const char *name = server->with.certificate != NULL ? server->with.certificate : "server";
+        mt_certificates(server->world);
+        snprintf(port, sizeof port, "%d", server->port);
+        const char *tls[] = {"--tls-port",
+                             port,
+                             "--bind",
+                             "127.0.0.1",
+                             "--tls-cert-file",
+                             mt_world_path(server->world, "tls/%s.pem", name),
+                             "--tls-key-file",
+                             mt_world_path(server->world, "tls/%s.key", name),
+                             "--tls-ca-cert-file",
+                             mt_world_path(server->world, "tls/ca.pem"),
+                             "--tls-auth-clients",
+                             server->with.clients ? "yes" : "no"};
+        for (size_t i = 0; i < sizeof tls / sizeof tls[0]; i++) {
+            assert_true(count < MOST_OPTIONS - 1);
+            argv[count++] = tls[i];
+        }
+    }
     server->process = mt_process_start(server->world, server->name, argv);
+}
+
+static void launch(struct mt_server *server) {
+    start(server);
     struct mt_redis *redis = mt_redis_open(server->world, server->socket, NULL);
     mt_redis_close(&redis);
 }
 
-struct mt_server *mt_server_start(struct mt_world *world, const char *name,
-                                  enum mt_server_kind kind, const char *const *extra) {
+static struct mt_server *prepare(struct mt_world *world, const char *name, enum mt_server_kind kind,
+                                 const char *const *extra) {
     struct mt_server *server = calloc(1, sizeof *server);
     assert_non_null(server);
     server->world = world;
@@ -57,8 +90,70 @@ struct mt_server *mt_server_start(struct mt_world *world, const char *name,
     if (asprintf(&server->url, "unix://%s", server->socket) < 0)
         abort();
     assert_int_equal(mkdir(server->dir, 0700), 0);
+    return server;
+}
+
+struct mt_server *mt_server_start(struct mt_world *world, const char *name,
+                                  enum mt_server_kind kind, const char *const *extra) {
+    struct mt_server *server = prepare(world, name, kind, extra);
     launch(server);
     return server;
+}
+
+const char *mt_certificates(struct mt_world *world) {
+    const char *dir = mt_world_path(world, "tls");
+    if (access(mt_world_path(world, "tls/ca.pem"), F_OK) != 0) {
+        assert_int_equal(mkdir(dir, 0700), 0);
+        assert_int_equal(
+            mt_process_run(
+                world, "certificates",
+                (const char *const[]){MUSTER_SOURCE_DIR "/tests/lib/certificates.sh", dir, NULL},
+                NULL),
+            0);
+    }
+    return dir;
+}
+
+static bool settled(struct mt_server *server) {
+    redisContext *context = redisConnectUnix(server->socket);
+    bool answers = context != NULL && context->err == 0;
+    if (context != NULL)
+        redisFree(context);
+    return answers || !mt_process_running(server->process);
+}
+
+struct mt_server *mt_server_start_tls(struct mt_world *world, const char *name,
+                                      enum mt_server_kind kind, const char *const *extra,
+                                      const struct mt_server_tls *tls) {
+    struct mt_server *server = prepare(world, name, kind, extra);
+    server->tls = true;
+    server->with = *tls;
+    /* Somebody else may take the port in between: then redis-server ends, and another is tried. */
+    for (int tries = 0;; tries++) {
+        assert_true(tries < PORTS_TRIED);
+        server->port = tls->port != 0 ? tls->port : mt_free_port();
+        start(server);
+        MT_WAIT(world, settled(server), "a redis-server with TLS");
+        if (mt_process_running(server->process))
+            break;
+    }
+    struct mt_redis *redis = mt_server_connect(server);
+    mt_redis_close(&redis);
+    if (asprintf(&server->tls_url, "rediss://127.0.0.1:%d", server->port) < 0)
+        abort();
+    return server;
+}
+
+const char *mt_server_tls_url(const struct mt_server *server) {
+    return server->tls_url;
+}
+
+int mt_server_tls_port(const struct mt_server *server) {
+    return server->port;
+}
+
+const char *mt_server_tls_file(const struct mt_server *server, const char *file) {
+    return mt_world_path(server->world, "tls/%s", file);
 }
 
 void mt_server_free(struct mt_server **pointer) {
@@ -68,6 +163,7 @@ void mt_server_free(struct mt_server **pointer) {
     *pointer = NULL;
     free(server->name);
     free(server->url);
+    free(server->tls_url);
     free(server);
 }
 

@@ -1,7 +1,8 @@
 /* server.h - a real redis-server of the test's own, on a unix socket in the test's directory.
  *
- * Data lies in `<dir>/<name>`, the socket is `<dir>/<name>.sock`, there is no TCP port. Nothing is
- * persisted unless asked; a durable server runs with an append-only file and appendfsync always.
+ * Data lies in `<dir>/<name>`, the socket is `<dir>/<name>.sock`, there is no TCP port but for TLS.
+ * Nothing is persisted unless asked; a durable server runs with an append-only file and appendfsync
+ * always.
  */
 #ifndef MT_SERVER_H
 #define MT_SERVER_H
@@ -20,6 +21,23 @@ enum mt_server_kind { MT_SERVER_VOLATILE, MT_SERVER_DURABLE };
  * configuration file. The world owns the process, the caller the struct. */
 struct mt_server *mt_server_start(struct mt_world *world, const char *name,
                                   enum mt_server_kind kind, const char *const *extra);
+/* The same with TLS on a port of 127.0.0.1 beside its socket. What certificates.sh makes lies in
+ * `<dir>/tls`: the server's certificate is for 127.0.0.1 and localhost, signed by ca.pem. */
+struct mt_server_tls {
+    const char *certificate; /* another one: "expired", "named"; NULL: "server" */
+    int port;                /* 0: any */
+    bool clients;            /* demand a client's certificate, signed by ca.pem, as client.pem is */
+};
+struct mt_server *mt_server_start_tls(struct mt_world *world, const char *name,
+                                      enum mt_server_kind kind, const char *const *extra,
+                                      const struct mt_server_tls *tls);
+/* rediss://127.0.0.1:port, as redis.url; redis.tls.ca is mt_server_tls_file(server, "ca.pem"). */
+const char *mt_server_tls_url(const struct mt_server *server);
+int mt_server_tls_port(const struct mt_server *server);
+/* The path of a file of certificates.sh; lives as long as the world. */
+const char *mt_server_tls_file(const struct mt_server *server, const char *file);
+/* Makes these files, once a world, and says where; for tests that need no server with TLS. */
+const char *mt_certificates(struct mt_world *world);
 /* Forgets it (the process ends with the world); clears the pointer. */
 void mt_server_free(struct mt_server **server);
 

@@ -112,7 +112,14 @@ static void test_refused(void **state) {
         "redis://hunter2%q:x@h",
         "redis://user:hunter2/x@h",
         "redis://user:hunter2?x@h",
-        "rediss://:hunter2@h",
+        "rediss://",
+        "rediss:///1",
+        "rediss://:hunter2@h:0",
+        "rediss://:hunter2@h/x",
+        "rediss://:hunter2@h?tls=no",
+        "rediss://user:hunter2/x@h",
+        "redisss://:hunter2@h",
+        "REDISS://:hunter2@h",
         "unix://",
         "unix:///",
         "unix://relative",
@@ -138,12 +145,76 @@ static void test_refused(void **state) {
     }
 }
 
-static void test_tls_has_its_own_sentence(void **state) {
+static void test_tls(void **state) {
     (void)state;
-    struct mu_redis_address address;
-    struct mu_error error;
-    assert_int_equal(mu_redis_address_parse("rediss://h", &address, &error), MUSTER_BAD_REQUEST);
-    assert_non_null(strstr(error.text, "TLS"));
+    struct mu_redis_address address = good("rediss://u:p%40q@[::1]:7000/3");
+    assert_true(address.tls);
+    assert_string_equal(address.host, "::1");
+    assert_string_equal(address.user, "u");
+    assert_string_equal(address.password, "p@q");
+    assert_int_equal(address.port, 7000);
+    assert_int_equal(address.database, 3);
+    assert_null(address.ca);
+    assert_null(address.server_name);
+    mu_redis_address_deinit(&address);
+    address = good("rediss://h");
+    assert_true(address.tls);
+    assert_int_equal(address.port, 6379);
+    mu_redis_address_deinit(&address);
+    assert_false(address.tls);
+    address = good("redis://h");
+    assert_false(address.tls);
+    mu_redis_address_deinit(&address);
+    address = good("unix:///a");
+    assert_false(address.tls);
+    mu_redis_address_deinit(&address);
+}
+
+static const struct mu_redis_tls_options all_of_tls = {
+    .ca = "/ca.pem", .certificate = "/c.pem", .key = "/c.key", .server_name = "redis.example"};
+
+static void test_tls_options(void **state) {
+    (void)state;
+    struct mu_redis_address address = good("rediss://h");
+    struct mu_redis_address copy;
+    assert_int_equal(mu_redis_address_set_tls(&address, &all_of_tls, NULL), MUSTER_OK);
+    assert_int_equal(mu_redis_address_set_tls(&address, &all_of_tls, NULL), MUSTER_OK);
+    mu_redis_address_copy(&copy, &address);
+    mu_redis_address_deinit(&address);
+    assert_true(copy.tls);
+    assert_string_equal(copy.ca, "/ca.pem");
+    assert_string_equal(copy.certificate, "/c.pem");
+    assert_string_equal(copy.key, "/c.key");
+    assert_string_equal(copy.server_name, "redis.example");
+    /* "" is not given, as in the configuration. */
+    struct mu_redis_tls_options empty = {.ca = "", .certificate = "", .key = "", .server_name = ""};
+    assert_int_equal(mu_redis_address_set_tls(&copy, &empty, NULL), MUSTER_OK);
+    assert_null(copy.ca);
+    assert_null(copy.certificate);
+    assert_null(copy.key);
+    assert_null(copy.server_name);
+    mu_redis_address_deinit(&copy);
+}
+
+static void check_refused(const char *url, struct mu_redis_tls_options options,
+                          const char *sentence) {
+    struct mu_redis_address address = good(url);
+    struct mu_error error = {.text = ""};
+    assert_int_equal(mu_redis_address_set_tls(&address, &options, &error), MUSTER_BAD_REQUEST);
+    assert_non_null(strstr(error.text, sentence));
+    mu_redis_address_deinit(&address);
+}
+
+static void test_tls_options_that_do_not_fit(void **state) {
+    (void)state;
+    const char *without = "rediss:// only";
+    check_refused("redis://h", (struct mu_redis_tls_options){.ca = "/a"}, without);
+    check_refused("unix:///h", (struct mu_redis_tls_options){.server_name = "a"}, without);
+    check_refused("redis://h", all_of_tls, without);
+    check_refused("rediss://h", (struct mu_redis_tls_options){.certificate = "/a"}, "not its key");
+    check_refused("rediss://h", (struct mu_redis_tls_options){.key = "/a"}, "not its certificate");
+    check_refused("rediss://h", (struct mu_redis_tls_options){.server_name = "a b"}, "malformed");
+    check_refused("rediss://h", (struct mu_redis_tls_options){.server_name = "*"}, "malformed");
 }
 
 static void test_socket_path_length(void **state) {
@@ -195,7 +266,9 @@ int main(void) {
         cmocka_unit_test(test_unix),
         cmocka_unit_test(test_login),
         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_tls_has_its_own_sentence),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_tls_options),
+        cmocka_unit_test(test_tls_options_that_do_not_fit),
         cmocka_unit_test(test_socket_path_length),
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_copy_is_independent),

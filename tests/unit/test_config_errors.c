@@ -12,6 +12,9 @@
 #include "config/config.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define WITHOUT_TLS                                                                                \
+    "counts only with redis.mode external and a redis.url that begins with rediss://; leave it "   \
+    "out, or give such a url"
 #define DURATIONS ", such as 250ms, 3s, 5m, 2h or 1d"
 
 /* Demands the sentence from parsing or, when that is content, from the check. */
@@ -401,12 +404,23 @@ static void relations_are_checked(void **state) {
          "a.yaml:1:24: detector.dead_after: 3s is not longer than detector.suspect_after; allowed "
          "is more than 3s"},
         {"redis: {mode: external}\n", "a.yaml:1:15: redis.mode: external needs redis.url; allowed "
-                                      "is redis:// or unix://"},
+                                      "is redis://, rediss:// or unix://"},
         {"redis: {mode: external, url: ''}\n",
-         "a.yaml:1:30: redis.url: external needs redis.url; allowed is redis:// or unix://"},
+         "a.yaml:1:30: redis.url: external needs redis.url; allowed is redis://, rediss:// or "
+         "unix://"},
         {"redis: {mode: external, url: 'h:sekret'}\n",
          "a.yaml:1:30: redis.url: is not the address of a Redis; allowed is "
-         "redis://[user[:password]@]host[:port][/db] or unix:///path/to/socket"},
+         "redis://[user[:password]@]host[:port][/db], the same with rediss:// (TLS), or "
+         "unix:///path/to/socket"},
+        {"redis: {mode: external, url: 'redis://h', tls: {ca: /a}}\n",
+         "a.yaml:1:53: redis.tls.ca: " WITHOUT_TLS},
+        {"redis: {tls: {server_name: h}}\n", "a.yaml:1:28: redis.tls.server_name: " WITHOUT_TLS},
+        {"redis: {url: 'rediss://h', tls: {key: /a}}\n",
+         "a.yaml:1:39: redis.tls.key: " WITHOUT_TLS},
+        {"redis: {mode: external, url: 'rediss://h', tls: {certificate: /a}}\n",
+         "a.yaml:1:63: redis.tls.certificate: needs redis.tls.key beside it"},
+        {"redis: {mode: external, url: 'rediss://h', tls: {key: /a}}\n",
+         "a.yaml:1:55: redis.tls.key: needs redis.tls.certificate beside it"},
         {"namespace: a/b\n", "a.yaml:1:12: namespace: 'a/b' is not an id; allowed are 1 to 128 of "
                              "A-Z a-z 0-9 . _ ~ @ | + = -"},
         {"coordinator: {id: 'a b'}\n", "a.yaml:1:19: coordinator.id: 'a b' is not an id; allowed "
