@@ -82,6 +82,7 @@ static void on_answer(void *context, const void *note, const struct mu_answer *a
     self->pending = false;
     if (answer->status != MUSTER_OK) {
         self->next_at = now + RETRY_MS;
+        self->told = UNKNOWN;
         MU_LOG(self->log, MU_LOG_DEBUG, "brake.untold",
                MU_STR("code", muster_status_code(answer->status)),
                MU_STR("message", answer->message));
@@ -110,4 +111,8 @@ void mu_braking_tick(struct mu_braking *self, uint64_t now) {
                                    want == ENGAGED ? engaged : released, on_answer, self,
                                    (struct mu_note){&want, sizeof want});
     self->next_at = now + RETRY_MS;
+}
+
+bool mu_braking_lags(const struct mu_braking *self) {
+    return self->active && !self->brake->engaged && self->told == ENGAGED;
 }

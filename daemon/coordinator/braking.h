@@ -11,6 +11,7 @@
 #ifndef MU_COORDINATOR_BRAKING_H
 #define MU_COORDINATOR_BRAKING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -28,5 +29,8 @@ void mu_braking_stop(struct mu_braking *braking);
 /* An operator asks for it. */
 void mu_braking_release(struct mu_braking *braking, uint64_t now);
 void mu_braking_tick(struct mu_braking *braking, uint64_t now);
+/* The brake is released, and Redis was not told yet: verdicts wait, so that everybody hears of the
+ * release before of what it allows. False when it was tried and refused. */
+bool mu_braking_lags(const struct mu_braking *braking);
 
 #endif

@@ -433,6 +433,7 @@ static void create_duty(struct mu_coordinator *self) {
         .fence = self->fence,
         .detector = self->detector,
         .brake = &self->brake,
+        .braking = self->braking,
         .log = log,
         .context = self,
         .on_leads = on_leads,

@@ -118,6 +118,9 @@ void mu_verdicts_tick(struct mu_verdicts *verdicts, uint64_t now) {
     }
     struct mu_verdict due[AT_ONCE];
     uint64_t permit = mu_brake_judge(brake, now, &view);
+    if (mu_braking_lags(verdicts->options.braking)) {
+        return; /* it is told in this turn; the next one goes on */
+    }
     size_t count = mu_detector_tick(detector, now, permit, due, AT_ONCE);
     for (size_t i = 0; i < count; i++) {
         if (!carry(verdicts, &due[i])) {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "coordinator/braking.h"
 #include "coordinator/detector.h"
 #include "coordinator/fence.h"
 
@@ -20,6 +21,7 @@ struct mu_verdicts_options {
     struct mu_fence *fence;
     struct mu_detector *detector;
     struct mu_brake *brake;
+    struct mu_braking *braking;
     struct mu_log *log;
     void *context;
     /* `owner` has `leads` to be moved: an instance, or a ghost `<instance>:<incarnation>`. */
