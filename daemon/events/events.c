@@ -258,12 +258,20 @@ static void deliver(struct mu_events *self, const struct muster_event *event) {
     }
 }
 
+/* Events, which a resync makes up for. Requests and heartbeats are not read again. */
+static bool is_event(const char *channel) {
+    return strncmp(channel, "events:", strlen("events:")) == 0;
+}
+
 void mu_events_message(struct mu_events *self, const char *pattern, const char *channel,
                        const char *payload, size_t length) {
-    if (strncmp(channel, self->prefix, self->prefix_length) != 0) {
+    if (self->subscriber == NULL || strncmp(channel, self->prefix, self->prefix_length) != 0) {
         return;
     }
     struct muster_event event = {channel + self->prefix_length, payload, length, NULL};
+    if (!mu_subscriber_is_up(self->subscriber) && is_event(event.channel)) {
+        return;
+    }
     if (pattern == NULL) {
         deliver(self, &event);
         return;

@@ -6,7 +6,9 @@
  *
  * Redis confirms a subscription later (`confirmed`): only from then on nothing is missed.
  *
- * Ways to fail: the subscriber was down (`resync`: messages may have been lost). Before Redis is
+ * Ways to fail: the subscriber was down (`resync`: messages may have been lost; events that come
+ * while only some of its subscriptions stand again are passed over, so that none stands behind a
+ * hole and before the resync). Before Redis is
  * known, wishes are only remembered.
  */
 #ifndef MU_EVENTS_EVENTS_H
