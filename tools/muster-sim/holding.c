@@ -313,8 +313,21 @@ void mu_holding_recover(struct mu_holding *holding, void (*again)(void *context,
     }
 }
 
-struct mu_holding_totals mu_holding_totals(const struct mu_holding *holding) {
-    return holding->totals;
+json_t *mu_holding_totals_json(const struct mu_holding *holding) {
+    const struct mu_holding_totals *t = &holding->totals;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {
+        {"connections", t->connections}, {"memberships", t->memberships},
+        {"joined", t->joined},           {"adopted", t->adopted},
+        {"repeated", t->repeated},       {"rebuilt", t->rebuilt},
+        {"refused", t->refused},         {"lost", t->lost},
+    };
+    json_t *totals = json_object();
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        json_object_set_new(totals, fields[i].name, json_integer((json_int_t)fields[i].value));
+    return totals;
 }
 
 static json_t *describe(const struct mu_holding *holding, uint32_t connection,

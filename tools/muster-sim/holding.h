@@ -93,7 +93,8 @@ void mu_holding_saw_snapshot(struct mu_holding *holding, uint32_t session,
 void mu_holding_recover(struct mu_holding *holding, void (*again)(void *context, uint32_t),
                         void *context);
 
-struct mu_holding_totals mu_holding_totals(const struct mu_holding *holding);
+/* {"connections":N, …}, all of struct mu_holding_totals; a new reference. */
+json_t *mu_holding_totals_json(const struct mu_holding *holding);
 /* [{"connection","user","profile","sessions":[…]}, …] of what is registered; a new reference. */
 json_t *mu_holding_report(const struct mu_holding *holding);
 

@@ -72,23 +72,6 @@ static json_t *fields_of_reason(const char *reason) {
 
 /* ---- the report ---- */
 
-static json_t *totals_json(const struct instance *self) {
-    const struct mu_holding_totals t = mu_holding_totals(self->holding);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } fields[] = {
-        {"connections", t.connections}, {"memberships", t.memberships},
-        {"joined", t.joined},           {"adopted", t.adopted},
-        {"repeated", t.repeated},       {"rebuilt", t.rebuilt},
-        {"refused", t.refused},         {"lost", t.lost},
-    };
-    json_t *totals = json_object();
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        json_object_set_new(totals, fields[i].name, json_integer((json_int_t)fields[i].value));
-    return totals;
-}
-
 static json_t *build_report(const struct instance *self, bool complete) {
     json_t *report = json_object();
     json_object_set_new(report, "instance", json_string(self->options->id));
@@ -101,7 +84,7 @@ static json_t *build_report(const struct instance *self, bool complete) {
     json_object_set_new(report, "state", json_string(state_names[self->state]));
     json_object_set_new(report, "settled", json_boolean(mu_entering_settled(self->entering)));
     json_object_set_new(report, "complete", json_boolean(complete));
-    json_object_set_new(report, "totals", totals_json(self));
+    json_object_set_new(report, "totals", mu_holding_totals_json(self->holding));
     json_object_set_new(report, "connections", mu_holding_report(self->holding));
     json_object_set_new(report, "sessions", mu_watch_report(self->watch));
     mu_journal_report(self->journal, report);
@@ -143,7 +126,7 @@ static void on_hush_barrier(void *context, bool complete) {
     if (!self->hush || !complete || !at_rest(self))
         return; /* the next tick tries again */
     self->hush = false;
-    mu_journal_line(self->journal, "quiet", totals_json(self));
+    mu_journal_line(self->journal, "quiet", mu_holding_totals_json(self->holding));
 }
 
 static void hush(struct instance *self) {
@@ -288,7 +271,7 @@ static void on_settled(void *context) {
         return;
     if (!self->entered) {
         self->entered = true;
-        mu_journal_line(self->journal, "entered", totals_json(self));
+        mu_journal_line(self->journal, "entered", mu_holding_totals_json(self->holding));
         mu_churn_reset(&self->churn, mu_clock_monotonic_us());
     }
 }
