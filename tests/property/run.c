@@ -330,9 +330,9 @@ static void return_older(struct pm_run *run) {
         pm_older_return(&run->older, run->stage->redis, &run->state);
 }
 
-/* The server's clock is set back by its administrator. What has expired by then is gone first:
- * Redis may or may not have removed it yet, and would bring it back if it had not. */
-static void set_back(struct pm_run *run, long long ms) {
+/* What has expired by now is gone, in Redis and in the model: an earlier time, or a copy of the
+ * data at an earlier time, must not bring it back in one of them. */
+static void drop_expired(struct pm_run *run) {
     struct pm_state *state = &run->state;
     mt_integer(run->stage->redis, "EXISTS " MT_NS "coordinator");
     if (!pm_lease_stands(state))
@@ -342,7 +342,12 @@ static void set_back(struct pm_run *run, long long ms) {
         if (state->instances[i].alive_until < state->now)
             state->instances[i].alive_until = 0;
     }
-    set_clock(run, state->now - ms);
+}
+
+/* The server's clock is set back by its administrator. */
+static void set_back(struct pm_run *run, long long ms) {
+    drop_expired(run);
+    set_clock(run, run->state.now - ms);
 }
 
 bool pm_run_step(struct pm_run *run, const struct pm_step *step) {
@@ -351,6 +356,7 @@ bool pm_run_step(struct pm_run *run, const struct pm_step *step) {
         mt_library_load(run->stage->redis);
         run->state.confirmed = NULL;
     } else if (strcmp(step->function, "remember") == 0) {
+        drop_expired(run);
         pm_older_take(&run->older, run->stage->redis, &run->state);
     } else if (strcmp(step->function, "return") == 0) {
         return_older(run);

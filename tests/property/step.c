@@ -107,7 +107,7 @@ static const char *resolve(const char *text, struct pm_state *state,
     if (strncmp(text, "@epoch", 6) == 0) {
         number = state->lease_epoch - (text[6] == '-');
     } else if (strncmp(text, "@ahead", 6) == 0) {
-        number = state->now + 10000;
+        number = state->latest + 10000;
     } else if (strncmp(text, "@floor", 6) == 0) {
         number = state->must_rotate ? state->latest + 10000 : 0;
     } else if (strncmp(text, "@score", 6) == 0) {

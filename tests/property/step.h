@@ -4,7 +4,7 @@
  * steps are taken out of it:
  *     @epoch @epoch-   the epoch that stands; the one before it
  *     @lease           the text of the lease that stands
- *     @ahead           the present time and ten seconds
+ *     @ahead           the latest time that ever was, and ten seconds
  *     @floor           what a coordinator rotates with: @ahead after older data returned, else 0
  *     @score:<i>  @score-:<i>   the time of an instance's last heartbeat; a ms before
  *     @term:<s>   @term-:<s>    a session's term; the one before
