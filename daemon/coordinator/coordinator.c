@@ -11,6 +11,7 @@
 #include "coordinator/data.h"
 #include "coordinator/deadlines.h"
 #include "coordinator/detector.h"
+#include "coordinator/drainer.h"
 #include "coordinator/fence.h"
 #include "coordinator/leadership.h"
 #include "coordinator/poll.h"
@@ -41,6 +42,7 @@ struct mu_coordinator {
     struct mu_braking *braking;
     struct mu_verdicts *verdicts;
     struct mu_leadership *leadership;
+    struct mu_drainer *drainer;
     struct mu_sweeper *sweeper;
     struct mu_scrub *scrub;
     struct mu_reaper *reaper;
@@ -91,6 +93,7 @@ static void end_duty(struct mu_coordinator *self) {
     mu_poll_stop(self->poll);
     mu_beats_stop(self->beats);
     mu_leadership_stop(self->leadership);
+    mu_drainer_stop(self->drainer);
     mu_sweeper_stop(self->sweeper);
     mu_scrub_stop(self->scrub);
     mu_reaper_stop(self->reaper);
@@ -152,6 +155,7 @@ static void pump(struct mu_coordinator *self) {
     mu_verdicts_tick(self->verdicts, now);
     mu_braking_tick(self->braking, now);
     mu_leadership_tick(self->leadership, now);
+    mu_drainer_tick(self->drainer, now);
     mu_sweeper_tick(self->sweeper, now);
     mu_scrub_tick(self->scrub, now);
     mu_reaper_tick(self->reaper, now);
@@ -198,6 +202,7 @@ static void on_polled(void *context, uint64_t sent_at, bool regular) {
     mu_beats_polled(self->beats, sent_at, regular);
     if (regular) {
         mu_leadership_survey(self->leadership);
+        mu_drainer_survey(self->drainer);
     }
     pump(self);
 }
@@ -292,6 +297,7 @@ static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *
         mu_detector_details_due(self->detector, signal->instance);
         mu_poll_hint(self->poll);
         mu_leadership_move(self->leadership, signal->instance);
+        mu_drainer_look(self->drainer, signal->instance);
         break;
     case MU_SIGNAL_GONE:
         mu_poll_hint(self->poll);
@@ -447,6 +453,7 @@ static void create_duty(struct mu_coordinator *self) {
         .context = self,
         .on_undecided = on_undecided,
     });
+    self->drainer = mu_drainer_create(self->fence, self->detector, log);
     self->sweeper = mu_sweeper_create(self->fence, log);
     self->scrub = mu_scrub_create(self->fence, log, config->scrub.interval_ms);
     self->reaper = mu_reaper_create(&(struct mu_reaper_options){
@@ -521,6 +528,7 @@ static void on_closed(uv_handle_t *handle) {
     mu_reaper_destroy(&self->reaper);
     mu_scrub_destroy(&self->scrub);
     mu_sweeper_destroy(&self->sweeper);
+    mu_drainer_destroy(&self->drainer);
     mu_leadership_destroy(&self->leadership);
     mu_verdicts_destroy(&self->verdicts);
     mu_braking_destroy(&self->braking);

@@ -20,6 +20,8 @@ local RANK_STEP = 4398046511104 -- 2^42: above every seq, and 2046 of them stay 
 local BURIED_KEEP_MS = 86400000
 local TTL_MAX = 2592000000 -- 30 days
 local SECRET_MAX = 256 -- bytes
+local DRAIN_RATE_MAX = 10000 -- connections told to move a second
+local NOTICE_MIN, NOTICE_MAX, NOTICE = 100, 3600000, 30000 -- ms that each of them has
 
 local function globals()
     return string, table, math, redis, cjson, tonumber, type, error, pcall, pairs, unpack
@@ -27,7 +29,7 @@ end
 
 local call, error_reply, sha1hex
 local find, match, gsub, gmatch, sub, format
-local concat, floor, max, min
+local concat, sort, floor, max, min
 local decode, encode
 local tonumber, type, error, pcall, pairs, unpack
 
@@ -39,7 +41,8 @@ local function boot()
     call, error_reply, sha1hex = lua_redis.call, lua_redis.error_reply, lua_redis.sha1hex
     find, match, gsub, gmatch = lua_string.find, lua_string.match, lua_string.gsub, lua_string.gmatch
     sub, format = lua_string.sub, lua_string.format
-    concat, floor, max, min = lua_table.concat, lua_math.floor, lua_math.max, lua_math.min
+    concat, sort = lua_table.concat, lua_table.sort
+    floor, max, min = lua_math.floor, lua_math.max, lua_math.min
     decode, encode = lua_cjson.decode, lua_cjson.encode
     booted = true
 end

@@ -131,6 +131,7 @@ local OPTION_NAMES = {
     enter = 'user, ttl, resume, priority, lead, limit, exclusive, quota',
     resume = 'user, ttl, resume, quota',
     configure = 'limit, keep',
+    drain = 'rate, notice',
 }
 
 local function check_whole(name, value, low, high)
@@ -151,6 +152,10 @@ local function check_option(kind, name, value)
         end
     elseif name == 'priority' then
         check_whole(name, value, -PRIORITY_MAX, PRIORITY_MAX)
+    elseif name == 'rate' then
+        check_whole(name, value, 0, DRAIN_RATE_MAX)
+    elseif name == 'notice' then
+        check_whole(name, value, NOTICE_MIN, NOTICE_MAX)
     elseif name == 'quota' then
         mu.check_quota_option(value)
     elseif name == 'ttl' then
@@ -171,7 +176,7 @@ function mu.options_argument(c, text, kind)
         return NO_OPTIONS
     end
     local allowed = OPTION_NAMES[kind]
-    local user = kind ~= 'join' and kind ~= 'configure' and match(text, '^{"user":"([%w%._~@|+=%-]+)"}$')
+    local user = find(allowed, 'user', 1, true) and match(text, '^{"user":"([%w%._~@|+=%-]+)"}$')
     if user then
         check_id(user, "option 'user'")
         return { user = user }

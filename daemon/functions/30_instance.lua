@@ -8,6 +8,9 @@ local function instance_fields(c, id)
 end
 mu.instance_fields = instance_fields
 
+-- The pace of a drain and how far it is, in the instance's hash: all of them or none (84_move).
+mu.DRAIN_FIELDS = { 'drain_rate', 'drain_notice', 'drain_told', 'drain_rounds', 'drain_until', 'drain_cursor' }
+
 -- Remembers, for this call, what instance_fields() read.
 local function know_instance(c, id, fields)
     local known = false

@@ -65,26 +65,50 @@ mu.define('heartbeat', {
     end,
 })
 
--- Its leaderships are moved by the coordinator, which sees the state and hears of the event.
+-- The pace is stored, or goes; what was told so far stays when only the pace changes. True: it is
+-- another one than before.
+local function set_pace(key, rate, notice)
+    local before = call('HMGET', key, 'drain_rate', 'drain_notice')
+    if rate == 0 then
+        return before[1] and call('HDEL', key, unpack(mu.DRAIN_FIELDS)) > 0
+    end
+    if before[1] == int(rate) and before[2] == int(notice) then
+        return false
+    end
+    call('HSET', key, 'drain_rate', int(rate), 'drain_notice', int(notice))
+    if not before[1] then
+        call('HSET', key, 'drain_told', '0', 'drain_rounds', '0', 'drain_until', '0', 'drain_cursor', '-')
+    end
+    return true
+end
+
+-- Its leaderships are moved, and its connections told to move (84_move), by the coordinator, which
+-- sees the state and hears of the event.
 mu.define('drain', {
     least = 3,
-    most = 3,
-    usage = 'instance incarnation on|off',
+    most = 4,
+    usage = 'instance incarnation on|off [options]',
     body = function(c, args)
         local id, incarnation = args[1], args[2]
         if args[3] ~= 'on' and args[3] ~= 'off' then
             fail('BAD_REQUEST', quote(args[3]) .. ' must be on or off')
         end
         local drains = args[3] == 'on'
+        local options = mu.options_argument(c, args[4], 'drain')
+        if not drains and options ~= mu.NO_OPTIONS then
+            fail('BAD_REQUEST', 'options go with on')
+        end
+        local rate, notice = options.rate or 0, options.notice or NOTICE
         local known = mu.own_instance(c, id, incarnation)
         local key = c.prefix .. 'instance:' .. id
         local connections = call('HLEN', key .. ':connections')
-        if known.draining ~= drains then
+        local paced = set_pace(key, rate, notice)
+        if known.draining ~= drains or paced then
             call('HSET', key, 'draining', drains and '1' or '0')
             mu.instance_event(c, drains and 'draining' or 'undrained', id, incarnation, connections)
         end
         return '{"instance":"' .. id .. '","draining":' .. (drains and 'true' or 'false') .. ',"connections":'
-            .. int(connections) .. '}'
+            .. int(connections) .. (rate > 0 and ',"rate":' .. int(rate) .. ',"notice":' .. int(notice) or '') .. '}'
     end,
 })
 

@@ -71,6 +71,20 @@ end
 
 -- ---- instances and ghosts ------------------------------------------------------------------
 
+-- Why what a paced drain left in it cannot be believed; nil: it can.
+local function drain_wrong(f)
+    local some, all = false, f.draining == '1'
+    for index, name in pairs(mu.DRAIN_FIELDS) do
+        some = some or f[name] ~= nil
+        all = all and f[name] ~= nil and (index == 6 or whole(f[name]) ~= nil)
+    end
+    if some and not (all and whole(f.drain_rate) > 0
+        and (find(f.drain_cursor, '^%d+$') or f.drain_cursor == '-' or find(f.drain_cursor, '^='))) then
+        return 'the pace of its drain is incomplete or no number'
+    end
+end
+look.drain_wrong = drain_wrong
+
 -- Why the hash of an instance cannot be believed; nil: it can.
 local function hash_wrong(fields)
     local f = {}
@@ -83,10 +97,14 @@ local function hash_wrong(fields)
         or not whole(f.started_at) and 'started_at is missing or no number'
         or f.secrets and not find(f.secrets, '^[01]$') and 'secrets is neither 0 nor 1'
         or f.meta and f.meta ~= '' and not look.is_object(f.meta) and 'meta is no strict JSON object'
+        or drain_wrong(f)
     if wrong then
         return wrong
     end
     for _, name in pairs({ 'incarnation', 'state', 'draining', 'started_at', 'secrets', 'meta' }) do
+        f[name] = nil
+    end
+    for _, name in pairs(mu.DRAIN_FIELDS) do
         f[name] = nil
     end
     local more = false

@@ -268,6 +268,9 @@ local function mend_instance(c, id)
         secrets = f.secrets and (f.secrets == '0' and '0' or '1'),
         meta = f.meta and look.is_object(f.meta) and f.meta or nil,
     }
+    for _, name in pairs(look.drain_wrong(f) and {} or mu.DRAIN_FIELDS) do
+        good[name] = f[name]
+    end
     for name in pairs(f) do
         if not good[name] then
             call('HDEL', key, name)

@@ -12,7 +12,18 @@
 #include "registry/names.h"
 #include "registry/read_internal.h"
 
-enum { INCARNATION, STATE, DRAINING, STARTED_AT, META };
+enum {
+    INCARNATION,
+    STATE,
+    DRAINING,
+    STARTED_AT,
+    META,
+    DRAIN_RATE,
+    DRAIN_NOTICE,
+    DRAIN_TOLD,
+    DRAIN_ROUNDS,
+    DRAIN_UNTIL
+};
 
 /* Commands for one instance, in this order. */
 enum { CONNECTIONS, LEADS, FIELDS, COMMANDS };
@@ -42,7 +53,26 @@ static void ask_instance(struct mu_read *self, const char *id) {
     mu_read_send(self, mu_read_key(self, key, "instance:%s:connections", id), "HLEN");
     mu_read_send(self, mu_read_key(self, key, "instance:%s:leads", id), "SCARD");
     mu_read_send(self, mu_read_key(self, key, "instance:%s", id), "HMGET", "incarnation", "state",
-                 "draining", "started_at", "meta");
+                 "draining", "started_at", "meta", "drain_rate", "drain_notice", "drain_told",
+                 "drain_rounds", "drain_until");
+}
+
+/* How far a paced drain is. */
+static void put_drain(struct mu_read *self, const redisReply *fields, const char *key) {
+    static const struct {
+        const char *name;
+        size_t field;
+    } numbers[] = {{"rate", DRAIN_RATE},
+                   {"notice", DRAIN_NOTICE},
+                   {"told", DRAIN_TOLD},
+                   {"rounds", DRAIN_ROUNDS},
+                   {"until", DRAIN_UNTIL}};
+    mu_read_printf(self, ",\"drain\":{");
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        mu_read_printf(self, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", numbers[i].name,
+                       mu_read_number(self, mu_read_at(fields, numbers[i].field), key, 0));
+    }
+    mu_read_put(self, "}", 1);
 }
 
 static void put_instance(struct mu_read *self, const char *id, uint64_t heartbeat,
@@ -65,6 +95,9 @@ static void put_instance(struct mu_read *self, const char *id, uint64_t heartbea
                    mu_read_number(self, mu_read_at(fields, STARTED_AT), key, 0), heartbeat,
                    instances->connections, instances->leads);
     mu_read_put_object(self, mu_read_at(fields, META), key);
+    if (mu_read_at(fields, DRAIN_RATE) != NULL) {
+        put_drain(self, fields, key);
+    }
     mu_read_put(self, "}", 1);
 }
 

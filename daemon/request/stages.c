@@ -209,6 +209,7 @@ static void verify(struct mu_one_request *request) {
     const struct muster_text *options =
         mu_decode_argument(request->operation, 'o', request->count, request->arguments);
     bool takes_one = request->operation != MUSTER_OPERATION_CONFIGURE &&
+                     request->operation != MUSTER_OPERATION_DRAIN &&
                      request->operation != MUSTER_OPERATION_JOIN;
     struct mu_error error;
     if (options == NULL) {

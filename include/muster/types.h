@@ -60,7 +60,7 @@ enum muster_action {
 #define MUSTER_OPERATION_TABLE(X)                                                                  \
     X(START, "inm", 2, INSTANCE_START, true, "instance incarnation [meta]")                        \
     X(HEARTBEAT, "in", 2, INSTANCE_START, true, "instance incarnation")                            \
-    X(DRAIN, "inx", 3, INSTANCE_DRAIN, true, "instance incarnation on|off")                        \
+    X(DRAIN, "inxo", 3, INSTANCE_DRAIN, true, "instance incarnation on|off [options]")             \
     X(STOP, "in", 2, INSTANCE_START, true, "instance incarnation")                                 \
     X(REGISTER, "cinop", 3, CONNECTION_REGISTER, true,                                             \
       "connection instance incarnation [options [profile]]")                                       \

@@ -23,7 +23,8 @@ static const struct valid_call calls[] = {
     {"start", "iiP", {"node-9", "n", "{}"}},
     {"heartbeat", "ii", {"node-1", "a"}},
     {"stop", "ii", {"node-1", "a"}},
-    {"drain", "iix", {"node-1", "a", "on"}},
+    {"drain", "iixX", {"node-1", "a", "on", "{\"rate\":9}"}},
+    {"move", "niin", {"EPOCH", "node-2", "b", "10"}},
     {"touch", "iii", {"node-1", "a", "c3"}},
     {"disconnect", "iiiN", {"c1", "node-1", "a", "1000"}},
     {"resume", "iiiixxOP", {"c9", "node-1", "a", "c5", "node-1:a", "s", "{\"ttl\":9}", "{}"}},
@@ -83,7 +84,8 @@ static struct arguments arguments_of(struct mt_fixture *f, const struct valid_ca
     return arguments;
 }
 
-/* room: c1 (leads), c2 on node-1; c3 is registered; solo: nobody may lead; a ghost of node-3. */
+/* room: c1 (leads), c2 on node-1; c3 is registered; solo: nobody may lead, and node-2 drains; a
+ * ghost of node-3. */
 static int populate(void **state) {
     if (mt_fixture_fresh(state) != 0)
         return -1;
@@ -100,6 +102,7 @@ static int populate(void **state) {
     mt_enter(f, "solo", "c4", "node-2", "b", NULL);
     mt_suspect(f, "node-2", "b");
     mt_ok(f->redis, "elect", f->epoch, "node-2", "10");
+    mt_ok(f->redis, "drain", "node-2", "b", "on", "{\"rate\":9}");
     mt_events_skip(f->events);
     return 0;
 }

@@ -62,6 +62,7 @@ static const struct cost costs[] = {
     {"START", "in place of another incarnation", {LED}, {"start", "node-1", "z"}},
     {"HEARTBEAT", "up", {{0}}, {"heartbeat", "node-1", "a"}},
     {"DRAIN", "on", {LED}, {"drain", "node-1", "a", "on"}},
+    {"DRAIN", "on, at a rate", {LED}, {"drain", "node-1", "a", "on", "{\"rate\":9}"}},
     {"STOP", "with connections, some lead", {LED}, {"stop", "node-1", "a"}},
     {"ENTER", "new, anonymous", {LED}, {"enter", "room", "c3", "node-1", "a"}},
     {"ENTER",

@@ -51,6 +51,7 @@ static const struct row {
     {"event instance.up", NULL},
     {"event instance.draining", NULL},
     {"event instance.undrained", NULL},
+    {"event instance.move", NULL},
     {"event instance.stopped", NULL},
     {"event instance.dead", NULL},
     {"event coordinator.elected", NULL},

@@ -58,6 +58,25 @@ static long long until_some_end(struct pm_random *random, const struct pm_state 
     return wait;
 }
 
+/* Mostly of an instance that drains at a rate, if there is one. */
+static bool add_move(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
+                     long long wait) {
+    struct pm_names names = pm_some_names(random, state);
+    bool found = pm_chance(random, 10);
+    for (size_t i = 0; i < state->instance_count; i++) {
+        const struct pm_instance *instance = &state->instances[i];
+        if (instance->rate == 0 || found)
+            continue;
+        snprintf(names.instance, sizeof names.instance, "%s", instance->id);
+        snprintf(names.incarnation, sizeof names.incarnation, "%s", instance->incarnation);
+        found = pm_chance(random, 70);
+    }
+    if (found)
+        pm_steps_add(steps, wait, "move %s %s %s %zu", some_epoch(random), names.instance,
+                     names.incarnation, pm_chance(random, 95) ? pm_below(random, 4) + 1 : 0);
+    return found;
+}
+
 void pm_add_slice(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                   long long wait) {
     char ghost[40];
@@ -65,6 +84,8 @@ void pm_add_slice(struct pm_steps *steps, struct pm_random *random, struct pm_st
     size_t budget = pm_chance(random, 70) ? pm_below(random, 2) + 1 : 64;
     size_t choice = pm_below(random, 10);
     some_ghost(random, state, ghost, sizeof ghost);
+    if (pm_chance(random, 15) && add_move(steps, random, state, wait))
+        return;
     if (choice < 4) {
         if (pm_chance(random, 50) || state->ghost_count == 0)
             snprintf(ghost, sizeof ghost, "i%zu", pm_below(random, PM_SOME_INSTANCES) + 1);

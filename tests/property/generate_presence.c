@@ -55,6 +55,25 @@ static void add_resume(struct pm_steps *steps, struct pm_random *random, struct 
         pm_step_argument(step, pm_random_object(random));
 }
 
+static void add_drain(struct pm_steps *steps, struct pm_random *random,
+                      const struct pm_names *names, long long wait) {
+    static const char *const paces[] = {
+        "{\"rate\":100}",
+        "{\"notice\":100,\"rate\":5}",
+        "{\"rate\":5,\"notice\":150}",
+        "{\"rate\":0}",
+        "{\"notice\":200}",
+        "{}",
+        "{\"rate\":-1}",
+        "{\"rates\":1}",
+    };
+    bool on = pm_chance(random, 60);
+    struct pm_step *step = pm_steps_add(steps, wait, "drain %s %s %s", names->instance,
+                                        names->incarnation, on ? "on" : "off");
+    if (pm_chance(random, on ? 70 : 5))
+        pm_step_argument(step, paces[pm_below(random, pm_chance(random, 75) ? 3 : 8)]);
+}
+
 void pm_add_presence(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                      long long wait) {
     static const char *const graces[] = {"0", "5", "30", "60", "999999"};
@@ -76,8 +95,7 @@ void pm_add_presence(struct pm_steps *steps, struct pm_random *random, struct pm
     } else if (choice < 17) {
         add_resume(steps, random, state, wait);
     } else {
-        pm_steps_add(steps, wait, "drain %s %s %s", names.instance, names.incarnation,
-                     pm_chance(random, 50) ? "on" : "off");
+        add_drain(steps, random, &names, wait);
     }
 }
 

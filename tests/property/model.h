@@ -36,7 +36,13 @@ struct pm_instance {
     const char *meta;
     bool suspect;
     bool draining;
-    bool secrets; /* any connection ever had a resume secret */
+    long long rate; /* 0: it does not drain at a rate, and what follows means nothing */
+    long long notice;
+    long long told;
+    long long rounds;
+    long long told_until;
+    const char *told_last; /* connection; NULL: between rounds */
+    bool secrets;          /* any connection ever had a resume secret */
     long long started_at;
     long long score;
     long long alive_until;

@@ -1,4 +1,4 @@
-/* model_instances.c - START HEARTBEAT STOP DRAIN, and the verdicts on instances. */
+/* model_instances.c - START HEARTBEAT STOP, and the verdicts on instances. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,28 +87,6 @@ void pm_op_stop(struct pm_state *state, const struct pm_call *call, const struct
                           "instance-stopped");
     }
     outcome->reply = json_pack("{s:s, s:b, s:I}", "instance", id, "stopped", true, "connections",
-                               (json_int_t)connections);
-}
-
-void pm_op_drain(struct pm_state *state, const struct pm_call *call, const struct pm_seen *seen,
-                 struct pm_outcome *outcome) {
-    const char *id = pm_argument(call, 0);
-    const char *incarnation = pm_argument(call, 1);
-    const char *word = pm_argument(call, 2);
-    bool on = strcmp(word, "on") == 0;
-    (void)seen;
-    if (!on && strcmp(word, "off") != 0)
-        pm_refuse(outcome, MUSTER_BAD_REQUEST);
-    struct pm_instance *instance = pm_check_own(state, outcome, id, incarnation);
-    if (outcome->refusals != 0)
-        return;
-    size_t connections = pm_record_total(state, id, incarnation);
-    if (instance->draining != on) {
-        instance->draining = on;
-        pm_instance_event(state, outcome, on ? "draining" : "undrained", id, incarnation,
-                          connections, NULL);
-    }
-    outcome->reply = json_pack("{s:s, s:b, s:I}", "instance", id, "draining", on, "connections",
                                (json_int_t)connections);
 }
 

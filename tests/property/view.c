@@ -91,6 +91,16 @@ static void add_instances(struct pm_view *view, struct pm_state *state) {
         pm_view_add(view, "instance:%s incarnation = %s", id, instance->incarnation);
         pm_view_add(view, "instance:%s state = %s", id, instance->suspect ? "suspect" : "up");
         pm_view_add(view, "instance:%s draining = %d", id, instance->draining);
+        if (instance->rate != 0) {
+            pm_view_add(view, "instance:%s drain_rate = %lld", id, instance->rate);
+            pm_view_add(view, "instance:%s drain_notice = %lld", id, instance->notice);
+            pm_view_add(view, "instance:%s drain_told = %lld", id, instance->told);
+            pm_view_add(view, "instance:%s drain_rounds = %lld", id, instance->rounds);
+            pm_view_add(view, "instance:%s drain_until = %lld", id, instance->told_until);
+            pm_view_add(view, "instance:%s drain_cursor = %s%s", id,
+                        instance->told_last != NULL ? "=" : "-",
+                        instance->told_last != NULL ? instance->told_last : "");
+        }
         pm_view_add(view, "instance:%s started_at = %lld", id, instance->started_at);
         if (instance->secrets)
             pm_view_add(view, "instance:%s secrets = 1", id);

@@ -97,6 +97,7 @@ static void test_events(void **state) {
         "`instance.up`",
         "`instance.draining`",
         "`instance.undrained`",
+        "`instance.move`",
         "`instance.stopped`",
         "`instance.dead`",
         "`coordinator.elected`",
