@@ -99,6 +99,7 @@ static void end_duty(struct mu_coordinator *self) {
     mu_reaper_stop(self->reaper);
     mu_deadlines_stop(self->deadlines);
     mu_detector_clear(self->detector);
+    mu_fence_drop(self->fence); /* the tenure may go on: they no longer wait for anything */
     tell_duty(self);
 }
 

@@ -62,6 +62,12 @@ void mu_fence_end(struct mu_fence *fence) {
     fence->tenure++;
 }
 
+void mu_fence_drop(struct mu_fence *fence) {
+    if (mu_fence_active(fence)) {
+        fence->tenure += 2;
+    }
+}
+
 bool mu_fence_active(const struct mu_fence *fence) {
     return fence->tenure % 2 == 1;
 }

@@ -53,6 +53,8 @@ void mu_fence_destroy(struct mu_fence **fence);
 
 void mu_fence_begin(struct mu_fence *fence, uint64_t epoch);
 void mu_fence_end(struct mu_fence *fence);
+/* Answers to what was asked so far are dropped as if the tenure had ended; it goes on. */
+void mu_fence_drop(struct mu_fence *fence);
 bool mu_fence_active(const struct mu_fence *fence);
 const char *mu_fence_name_space(const struct mu_fence *fence);
 
