@@ -165,7 +165,7 @@ static void follow_leader(struct mt_replay *replay, const json_t *event, json_t 
         wrong(replay, event, state, "one term, two leaders");
 }
 
-static void follow_one(struct mt_replay *replay, const json_t *event) {
+void mt_replay_event(struct mt_replay *replay, const json_t *event) {
     json_t *state = state_of(replay, mt_str(event, "session"));
     const char *name = mt_str(event, "event");
     if (truth(state, "loaded") && number(event, "seq") <= number(state, "seq"))
@@ -192,7 +192,7 @@ void mt_replay_follow(struct mt_replay *replay, const struct mt_events *events, 
     const json_t *event = NULL;
     for (; (event = mt_events_at(events, *next)) != NULL; ++*next) {
         if (json_object_get(event, "session") != NULL)
-            follow_one(replay, event);
+            mt_replay_event(replay, event);
     }
 }
 
@@ -222,7 +222,20 @@ static json_t *snapshot(struct mt_redis *redis, const char *session) {
     return state;
 }
 
-void mt_replay_load(struct mt_replay *replay, struct mt_redis *redis) {
+/* What was forgotten is not used again: later numbers are above those that were seen. False if any
+ * was forgotten. */
+static bool keep_highest(json_t *now, const json_t *state) {
+    static const char *const numbers[] = {"seq", "term"};
+    bool whole = true;
+    for (size_t i = 0; i < 2; i++)
+        if (number(now, numbers[i]) < number(state, numbers[i])) {
+            json_object_set(now, numbers[i], json_object_get(state, numbers[i]));
+            whole = false;
+        }
+    return whole;
+}
+
+static void load(struct mt_replay *replay, struct mt_redis *redis, bool whole) {
     const char *name = NULL;
     json_t *state = NULL;
     json_object_foreach(replay->sessions, name, state) {
@@ -236,19 +249,28 @@ void mt_replay_load(struct mt_replay *replay, struct mt_redis *redis) {
         json_t *now = snapshot(redis, sessions->element[i]->str);
         state = state_of(replay, sessions->element[i]->str);
         if (json_object_get(now, "seq") != NULL) { /* else it closed meanwhile */
-            if (number(now, "term") < number(state, "term"))
+            if (whole && number(now, "term") < number(state, "term"))
                 wrong(replay, now, state, "a term falls in a snapshot");
             json_t *leader = json_object_get(now, "leader");
-            if (!lead(state, number(now, "term"), leader))
+            if (!lead(state, number(now, "term"), leader) && whole)
                 wrong(replay, now, state, "one term, two leaders");
+            bool exact = whole || keep_highest(now, state);
             json_object_update_existing(state, now);
             json_object_set(state, "closed", json_false());
-            json_object_set(state, "exact", json_true());
-            json_object_set(state, "loaded", json_true());
+            json_object_set(state, "exact", json_boolean(exact));
+            json_object_set(state, "loaded", json_boolean(whole));
         }
         json_decref(now);
     }
     mt_redis_forget(redis);
+}
+
+void mt_replay_load(struct mt_replay *replay, struct mt_redis *redis) {
+    load(replay, redis, true);
+}
+
+void mt_replay_reload(struct mt_replay *replay, struct mt_redis *redis) {
+    load(replay, redis, false);
 }
 
 void mt_replay_compare(struct mt_replay *replay, struct mt_redis *redis) {

@@ -19,6 +19,12 @@ void mt_replay_destroy(struct mt_replay **replay);
 /* Takes over the sessions as Redis holds them, as a reader does on every subscription; events that
  * come later but are older are passed over. Terms seen before are not forgotten. */
 void mt_replay_load(struct mt_replay *replay, struct mt_redis *redis);
+/* The same where Redis may have forgotten its last writes (a promoted replica): what it has
+ * forgotten is excused, but no seq or term that was seen may be given again. Every event that comes
+ * later must be newer than what is read here: nobody writes meanwhile. */
+void mt_replay_reload(struct mt_replay *replay, struct mt_redis *redis);
+/* Follows one event of a session. */
+void mt_replay_event(struct mt_replay *replay, const json_t *event);
 /* Follows the events from index *next on and moves *next behind the last. */
 void mt_replay_follow(struct mt_replay *replay, const struct mt_events *events, size_t *next);
 /* Every session: members, count, leader, term, seq. No change may be under way. */

@@ -121,8 +121,13 @@ static void check_view(struct mt_world *world, struct mt_redis *redis, const cha
 }
 
 void mt_sim_check(struct mt_process *sim, struct mt_redis *redis) {
-    struct mt_world *world = mt_process_world(sim);
     json_t *report = mt_sim_report(sim);
+    mt_sim_check_report(sim, report, redis);
+    json_decref(report);
+}
+
+void mt_sim_check_report(struct mt_process *sim, const json_t *report, struct mt_redis *redis) {
+    struct mt_world *world = mt_process_world(sim);
     char owner[320];
     size_t index = 0;
     size_t memberships = 0;
@@ -146,5 +151,4 @@ void mt_sim_check(struct mt_process *sim, struct mt_redis *redis) {
     json_object_foreach(json_object_get(report, "sessions"), name, value)
         check_view(world, redis, name, value);
     mt_redis_forget(redis);
-    json_decref(report);
 }

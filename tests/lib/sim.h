@@ -35,5 +35,7 @@ long long mt_sim_total(const json_t *report, const char *name);
  * Redis under its incarnation, with its profile, and no other does; and every session that it
  * follows looks to it as it is (leader, term, seq, generation, count). */
 void mt_sim_check(struct mt_process *sim, struct mt_redis *redis);
+/* The same for a report made before; nothing may have changed since. */
+void mt_sim_check_report(struct mt_process *sim, const json_t *report, struct mt_redis *redis);
 
 #endif

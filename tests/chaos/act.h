@@ -1,0 +1,12 @@
+/* act.h - does what a step says. */
+#ifndef CH_ACT_H
+#define CH_ACT_H
+
+#include "chaos/stage.h"
+
+void ch_act(struct ch_stage *stage, const struct ch_step *step);
+/* Ends every fault that still lasts: everybody runs, every link is whole. A clock
+ * that was set back is set right: what is due by Redis' time (ghosts) would wait for so long. */
+void ch_heal(struct ch_stage *stage);
+
+#endif
