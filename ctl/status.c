@@ -92,9 +92,11 @@ static void read_coordination(struct mu_ctl *ctl, struct status *status) {
     if (mu_reply_is_text(mu_reply_at(config, 0))) {
         status->generation = mu_strdup(mu_reply_text(mu_reply_at(config, 0)));
         /* What a coordinator confirmed is known to Redis's library alone; it does so for one run
-         * of Redis, which it writes down. */
-        status->confirmed = status->run_id[0] != '\0' &&
-                            strcmp(status->run_id, mu_reply_text(mu_reply_at(config, 1))) == 0;
+         * of Redis, which it writes down, perhaps with its promotion behind a dot. */
+        const char *run = mu_reply_text(mu_reply_at(config, 1));
+        size_t length = strlen(status->run_id);
+        status->confirmed = length > 0 && strncmp(status->run_id, run, length) == 0 &&
+                            (run[length] == '\0' || run[length] == '.');
     }
     status->epoch = mu_reply_number(epoch, -1);
     if (mu_reply_is_text(holder) &&

@@ -15,6 +15,7 @@
 #include "redis/address.h"
 #include "redis/link.h"
 #include "redis/managed.h"
+#include "redis/sentinel.h"
 #include "redis/subscriber.h"
 #include "redis/tls.h"
 
@@ -25,8 +26,9 @@ struct mu_app {
     void (*on_ended)(void *context);
     void *context;
     char client_name[MU_ID_SIZE + 16];
-    struct mu_managed *managed; /* NULL unless redis.mode is managed */
-    struct mu_link *link;       /* NULL until it is known where Redis is */
+    struct mu_managed *managed;   /* NULL unless redis.mode is managed */
+    struct mu_sentinel *sentinel; /* NULL unless redis.mode is sentinel */
+    struct mu_link *link;         /* NULL until it is known where Redis is */
     struct mu_subscriber *subscriber;
     struct mu_preparer *preparer;
     struct mu_coordinator *coordinator;
@@ -46,9 +48,15 @@ static void on_prepared(void *context, const struct mu_error *error,
     if (error != NULL) {
         MU_LOG(app->log, MU_LOG_ERROR, "redis.unusable", MU_STR("error", error->text));
         mu_link_reject(app->link, error->text);
+        if (app->sentinel != NULL && prepared->replica) {
+            mu_sentinel_refused(app->sentinel, error->text);
+        }
         return;
     }
     mu_link_open(app->link);
+    if (app->sentinel != NULL) {
+        mu_sentinel_fine(app->sentinel);
+    }
     MU_LOG(app->log, MU_LOG_INFO, app->was_ready ? "redis.ready" : "daemon.ready",
            MU_STR("redis_version", prepared->version), MU_STR("run", prepared->run),
            MU_STR("library", prepared->library_loaded ? "loaded" : "present"));
@@ -70,6 +78,9 @@ static void on_link_down(void *context, const struct mu_error *reason) {
     struct mu_app *app = context;
     (void)reason; /* the link has said it */
     mu_coordinator_link_down(app->coordinator);
+    if (app->sentinel != NULL) {
+        mu_sentinel_lost(app->sentinel);
+    }
 }
 
 static void on_library_missing(void *context) {
@@ -159,30 +170,15 @@ static void give_up(struct mu_app *app) {
 
 /* ---- where Redis is ---- */
 
-/* Of an external Redis. `address` is to be deinited after MUSTER_OK only. */
-static enum muster_status read_address(const struct mu_config *config,
-                                       struct mu_redis_address *address, struct mu_error *error) {
-    struct mu_redis_tls_options tls = {
-        .ca = config->redis.tls.ca,
-        .certificate = config->redis.tls.certificate,
-        .key = config->redis.tls.key,
-        .server_name = config->redis.tls.server_name,
-    };
-    if (mu_redis_address_parse(config->redis.url, address, error) != MUSTER_OK) {
-        return mu_error_prefix(error, "redis.url");
-    }
-    if (mu_redis_address_set_tls(address, &tls, error) != MUSTER_OK ||
-        mu_tls_check(address, error) != MUSTER_OK) {
-        mu_redis_address_deinit(address);
-        return mu_error_prefix(error, "redis.tls");
-    }
-    return MUSTER_OK;
-}
-
 static void connect_to(struct mu_app *app, const struct mu_redis_address *address) {
     char text[512];
     mu_redis_address_describe(address, text, sizeof text);
     MU_LOG(app->log, MU_LOG_INFO, "redis.address", MU_STR("address", text));
+    if (app->link != NULL && app->sentinel != NULL) {
+        mu_link_move(app->link, address);
+        mu_subscriber_move(app->subscriber, address);
+        return;
+    }
     if (app->link != NULL) {
         mu_link_set_address(app->link, address);
         mu_subscriber_set_address(app->subscriber, address);
@@ -254,14 +250,106 @@ static void on_managed_failed(void *context, const struct mu_error *error) {
     MU_LOG(app->log, MU_LOG_ERROR, "redis.managed_failed", MU_STR("error", error->text));
 }
 
+static void on_master(void *context, const struct mu_redis_address *address) {
+    struct mu_app *app = context;
+    if (!app->stopping) {
+        connect_to(app, address);
+    }
+}
+
+static enum muster_status read_places(const struct mu_config *config,
+                                      const struct mu_redis_tls_options *tls,
+                                      struct mu_sentinel_places *places, struct mu_error *error) {
+    const struct mu_sentinel_names names = {
+        .master = config->redis.sentinel.master,
+        .addresses = (const char *const *)config->redis.sentinel.addresses,
+        .count = config->redis.sentinel.address_count,
+        .user = config->redis.sentinel.user,
+        .password = config->redis.sentinel.password,
+        .url = config->redis.url,
+        .tls = *tls,
+    };
+    return mu_sentinel_places_read(&names, places, error);
+}
+
+static enum muster_status read_address(const struct mu_config *config,
+                                       const struct mu_redis_tls_options *tls,
+                                       struct mu_redis_address *address, struct mu_error *error) {
+    if (mu_redis_address_parse(config->redis.url, address, error) != MUSTER_OK) {
+        return mu_error_prefix(error, "redis.url");
+    }
+    if (mu_redis_address_set_tls(address, tls, error) != MUSTER_OK ||
+        mu_tls_check(address, error) != MUSTER_OK) {
+        mu_redis_address_deinit(address);
+        return mu_error_prefix(error, "redis.tls");
+    }
+    return MUSTER_OK;
+}
+
+/* Where the configuration says that Redis is, unless it is managed. Both are to be deinited, in
+ * either case. */
+static enum muster_status read_place(const struct mu_config *config,
+                                     struct mu_redis_address *address,
+                                     struct mu_sentinel_places *places, struct mu_error *error) {
+    const struct mu_redis_tls_options tls = {
+        .ca = config->redis.tls.ca,
+        .certificate = config->redis.tls.certificate,
+        .key = config->redis.tls.key,
+        .server_name = config->redis.tls.server_name,
+    };
+    memset(address, 0, sizeof *address);
+    memset(places, 0, sizeof *places);
+    switch (config->redis.mode) {
+    case MU_REDIS_SENTINEL:
+        return read_places(config, &tls, places, error);
+    case MU_REDIS_EXTERNAL:
+        return read_address(config, &tls, address, error);
+    case MU_REDIS_MANAGED:
+        break;
+    }
+    return MUSTER_OK;
+}
+
+static void follow(struct mu_app *app, const struct mu_sentinel_places *places) {
+    const struct mu_config *config = app->config;
+    app->sentinel =
+        mu_sentinel_create(app->loop, &(struct mu_sentinel_options){
+                                          .master = config->redis.sentinel.master,
+                                          .places = places,
+                                          .client_name = app->client_name,
+                                          .connect_timeout_ms = config->redis.connect_timeout_ms,
+                                          .command_timeout_ms = config->redis.command_timeout_ms,
+                                          .retry_min_ms = config->redis.retry_min_ms,
+                                          .retry_max_ms = config->redis.retry_max_ms,
+                                          .log = app->log,
+                                          .context = app,
+                                          .on_master = on_master,
+                                      });
+}
+
+static void manage(struct mu_app *app) {
+    const struct mu_config *config = app->config;
+    app->managed =
+        mu_managed_create(app->loop, &(struct mu_managed_options){
+                                         .state_dir = config->state_dir,
+                                         .server = config->redis.managed.server,
+                                         .port = (uint16_t)config->redis.managed.port,
+                                         .appendfsync = config->redis.managed.appendfsync,
+                                         .log = app->log,
+                                         .context = app,
+                                         .on_ready = on_managed_ready,
+                                         .on_failed = on_managed_failed,
+                                     });
+}
+
 /* ---- life ---- */
 
 struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, struct mu_log *log,
                              void (*on_ended)(void *context), void *context,
                              struct mu_error *error) {
-    struct mu_redis_address address = {0};
-    if (config->redis.mode == MU_REDIS_EXTERNAL &&
-        read_address(config, &address, error) != MUSTER_OK) {
+    struct mu_redis_address address;
+    struct mu_sentinel_places places;
+    if (read_place(config, &address, &places, error) != MUSTER_OK) {
         return NULL;
     }
     struct mu_app *app = mu_calloc(1, sizeof *app);
@@ -281,45 +369,44 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
         give_up(app);
     } else if (config->redis.mode == MU_REDIS_EXTERNAL) {
         connect_to(app, &address);
+    } else if (config->redis.mode == MU_REDIS_SENTINEL) {
+        follow(app, &places);
     } else {
-        app->managed = mu_managed_create(loop, &(struct mu_managed_options){
-                                                   .state_dir = config->state_dir,
-                                                   .server = config->redis.managed.server,
-                                                   .port = (uint16_t)config->redis.managed.port,
-                                                   .appendfsync = config->redis.managed.appendfsync,
-                                                   .log = log,
-                                                   .context = app,
-                                                   .on_ready = on_managed_ready,
-                                                   .on_failed = on_managed_failed,
-                                               });
+        manage(app);
     }
+    mu_sentinel_places_deinit(&places);
     mu_redis_address_deinit(&address);
     return app;
 }
 
-static void on_managed_closed(void *context) {
+static void on_found_closed(void *context) {
     struct mu_app *app = context;
     MU_LOG(app->log, MU_LOG_INFO, "daemon.ended", MU_STR("id", app->config->coordinator.id));
     app->on_ended(app->context);
 }
 
-static void close_managed(void *context) {
+/* What tells where Redis is goes last. */
+static void close_found(void *context) {
     struct mu_app *app = context;
+    if (app->sentinel != NULL) {
+        mu_sentinel_close(&app->sentinel, on_found_closed, app);
+        return;
+    }
     if (app->managed == NULL) {
-        on_managed_closed(app);
+        on_found_closed(app);
         return;
     }
     bool stop = strcmp(app->config->redis.managed.on_exit, "stop") == 0;
-    mu_managed_close(&app->managed, stop, on_managed_closed, app);
+    mu_managed_close(&app->managed, stop, on_found_closed, app);
 }
 
 static void on_doors_closed(void *context, bool clean) {
     struct mu_app *app = context;
     app->unclean = !clean;
     if (app->coordinator != NULL) {
-        mu_coordinator_close(&app->coordinator, close_managed, app);
+        mu_coordinator_close(&app->coordinator, close_found, app);
     } else {
-        close_managed(app);
+        close_found(app);
     }
 }
 
@@ -392,22 +479,22 @@ static void on_checked(void *context, bool clean) {
 }
 
 enum muster_status mu_app_check(const struct mu_config *config, struct mu_error *error) {
-    struct mu_redis_address address = {0};
+    struct mu_redis_address address;
+    struct mu_sentinel_places places;
     uv_loop_t loop;
     bool clean = false;
-    if (config->redis.mode == MU_REDIS_EXTERNAL) {
-        enum muster_status status = read_address(config, &address, error);
-        if (status != MUSTER_OK) {
-            return status;
-        }
-        mu_redis_address_deinit(&address);
+    enum muster_status status = read_place(config, &address, &places, error);
+    mu_redis_address_deinit(&address);
+    mu_sentinel_places_deinit(&places);
+    if (status != MUSTER_OK) {
+        return status;
     }
     if (uv_loop_init(&loop) != 0) {
         return mu_error_set(error, MUSTER_INTERNAL, "no event loop");
     }
     struct mu_doors *doors =
         mu_doors_create(&(struct mu_doors_options){.loop = &loop, .config = config});
-    enum muster_status status = mu_doors_load(doors, error);
+    status = mu_doors_load(doors, error);
     mu_doors_close(&doors, on_checked, &clean);
     uv_run(&loop, UV_RUN_DEFAULT);
     if ((uv_loop_close(&loop) != 0 || !clean) && status == MUSTER_OK) {

@@ -1,10 +1,11 @@
 /* app.h - the composition root: builds the daemon's parts, wires them, tears them down in reverse.
  *
- * The happy path: plugins loaded - where Redis is (a managed server that came up, or the URL) -
- * command link and subscriber - plugins started - each connection of the link prepared (run id,
- * functions library, key events), then opened - the coordinator told. The end, asked for with
- * mu_app_stop(): plugins stopped, transports first - lease released - subscriber and link closed -
- * plugins closed - coordinator closed - managed server left or stopped - `on_ended`.
+ * The happy path: plugins loaded - where Redis is (a managed server that came up, the URL, or
+ * the master that sentinels name) - command link and subscriber - plugins started - each connection
+ * of the link prepared (run id, functions library, key events), then opened - the coordinator told.
+ * The end, asked for with mu_app_stop(): plugins stopped, transports first - lease released -
+ * subscriber and link closed - plugins closed - coordinator closed - managed server left or stopped
+ * - `on_ended`.
  *
  * Ways to fail: only a configuration that cannot be used and a plugin that cannot be loaded or
  * started end the daemon; everything else is tried again, and said.

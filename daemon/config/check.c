@@ -139,13 +139,14 @@ static enum muster_status check_tls(const struct mu_config *config, struct mu_er
         {"redis.tls.key", config->redis.tls.key},
         {"redis.tls.server_name", config->redis.tls.server_name},
     };
-    bool tls = config->redis.mode == MU_REDIS_EXTERNAL && begins(config->redis.url, "rediss://");
+    bool tls = config->redis.mode != MU_REDIS_MANAGED && begins(config->redis.url, "rediss://");
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (!tls && keys[i].value[0] != '\0') {
-            return fault(config, keys[i].name, error,
-                         "counts only with redis.mode external and a redis.url that begins with "
-                         "rediss://; leave it out, or give such a url");
+            return fault(
+                config, keys[i].name, error,
+                "counts only with redis.mode external or sentinel, and a redis.url that begins "
+                "with rediss://; leave it out, or give such a url");
         }
     }
     if (config->redis.tls.certificate[0] != '\0' && config->redis.tls.key[0] == '\0') {
@@ -153,6 +154,33 @@ static enum muster_status check_tls(const struct mu_config *config, struct mu_er
     }
     if (config->redis.tls.key[0] != '\0' && config->redis.tls.certificate[0] == '\0') {
         return fault(config, "redis.tls.key", error, "needs redis.tls.certificate beside it");
+    }
+    return MUSTER_OK;
+}
+
+/* What the addresses look like is looked at where they are read. */
+static enum muster_status check_sentinel(const struct mu_config *config, struct mu_error *error) {
+    const char *url = config->redis.url;
+
+    if (config->redis.sentinel.address_count == 0) {
+        return fault(config,
+                     origin(config, "redis.sentinel.addresses") != NULL ? "redis.sentinel.addresses"
+                                                                        : "redis.mode",
+                     error,
+                     "sentinel needs redis.sentinel.addresses; allowed is a list of host:port");
+    }
+    if (config->redis.sentinel.master[0] == '\0') {
+        return fault(config,
+                     origin(config, "redis.sentinel.master") != NULL ? "redis.sentinel.master"
+                                                                     : "redis.mode",
+                     error,
+                     "sentinel needs redis.sentinel.master; allowed is the name that the sentinels "
+                     "have for the master");
+    }
+    if (url[0] != '\0' && !begins(url, "redis://") && !begins(url, "rediss://")) {
+        return fault(config, "redis.url", error,
+                     "cannot be used with sentinels; allowed is "
+                     "redis://[user[:password]@]host[/db], of which the host does not count");
     }
     return MUSTER_OK;
 }
@@ -167,6 +195,18 @@ static enum muster_status check_managed(const struct mu_config *config, struct m
         return fault(config, "state_dir", error, sentence);
     }
     return MUSTER_OK;
+}
+
+static enum muster_status check_redis(const struct mu_config *config, struct mu_error *error) {
+    switch (config->redis.mode) {
+    case MU_REDIS_EXTERNAL:
+        return check_external(config, error);
+    case MU_REDIS_SENTINEL:
+        return check_sentinel(config, error);
+    case MU_REDIS_MANAGED:
+        break;
+    }
+    return check_managed(config, error);
 }
 
 /* They stand in the lease and in lists, where a space or a comma would end them. */
@@ -196,8 +236,7 @@ enum muster_status mu_config_check(const struct mu_config *config, struct mu_err
         status = check_advertise(config, error);
     }
     if (status == MUSTER_OK) {
-        status = config->redis.mode == MU_REDIS_EXTERNAL ? check_external(config, error)
-                                                         : check_managed(config, error);
+        status = check_redis(config, error);
     }
     if (status == MUSTER_OK) {
         status = check_tls(config, error);

@@ -20,7 +20,7 @@
 struct muster_config; /* a tree, config/tree.h */
 
 enum mu_default_verdict { MU_DEFAULT_DENY, MU_DEFAULT_ALLOW };
-enum mu_redis_mode { MU_REDIS_MANAGED, MU_REDIS_EXTERNAL };
+enum mu_redis_mode { MU_REDIS_MANAGED, MU_REDIS_EXTERNAL, MU_REDIS_SENTINEL };
 
 struct mu_config {
     char *name_space; /* namespace */
@@ -29,6 +29,13 @@ struct mu_config {
         enum mu_redis_mode mode; /* redis.mode */
         /* redis.url; "" when not given, never NULL; a secret: printed without its password */
         char *url;
+        struct {
+            char *master;     /* redis.sentinel.master; "" when not given, like the others */
+            char **addresses; /* redis.sentinel.addresses, host:port each */
+            size_t address_count;
+            char *user;     /* redis.sentinel.user */
+            char *password; /* redis.sentinel.password, a secret */
+        } sentinel;
         struct {
             uint64_t port;     /* redis.managed.port */
             char *server;      /* redis.managed.server, "redis-server" */

@@ -12,7 +12,7 @@
 #define GIB (1024 * MIB)
 #define TEXT_MAX 4096
 
-static const char *const mode_words[] = {"managed", "external", NULL};
+static const char *const mode_words[] = {"managed", "external", "sentinel", NULL};
 static const char *const fsync_words[] = {"everysec", "always", "no", NULL};
 static const char *const exit_words[] = {"stop", "keep", NULL};
 static const char *const verdict_words[] = {"deny", "allow", NULL};
@@ -35,9 +35,20 @@ const struct mu_config_key mu_config_keys[] = {
      .comment = "Where the managed Redis lives: data, socket, password"},
 
     {"redis.mode", MU_TYPE_ENUM, AT(redis.mode), .fallback = "managed", .words = mode_words,
-     .comment = "managed: musterd runs its own redis-server; external: redis.url"},
+     .comment = "managed: musterd runs its own redis-server; external: redis.url; sentinel: the "
+                "master that redis.sentinel names"},
     {"redis.url", MU_TYPE_TEXT, AT(redis.url), .fallback = "", RANGE(0, TEXT_MAX), .secret = true,
      .comment = "The external Redis; file:/path reads it from a file"},
+    {"redis.sentinel.master", MU_TYPE_TEXT, AT(redis.sentinel.master), .fallback = "",
+     RANGE(0, 128), .comment = "Name of the master, as the sentinels know it"},
+    {"redis.sentinel.addresses", MU_TYPE_LIST, AT(redis.sentinel.addresses), .single = true,
+     .count_offset = offsetof(struct mu_config, redis.sentinel.address_count), .fallback = "[]",
+     RANGE(0, 16), .comment = "The sentinels, each as host:port or [::1]:port"},
+    {"redis.sentinel.user", MU_TYPE_TEXT, AT(redis.sentinel.user), .fallback = "", RANGE(0, 256),
+     .comment = "User for the sentinels themselves; empty: the default user"},
+    {"redis.sentinel.password", MU_TYPE_TEXT, AT(redis.sentinel.password), .fallback = "",
+     RANGE(0, TEXT_MAX), .secret = true,
+     .comment = "Password for the sentinels themselves; empty: none"},
     {"redis.managed.port", MU_TYPE_INTEGER, AT(redis.managed.port), .fallback = "0",
      RANGE(0, 65535), .comment = "0: unix socket only; else on loopback too, with the password"},
     {"redis.managed.server", MU_TYPE_TEXT, AT(redis.managed.server), .fallback = "redis-server",

@@ -186,8 +186,9 @@ static bool print_text(struct mu_buffer *out, const char *text, size_t length) {
 /* `scheme://user:password@rest` keeps all but the password. A password with a raw `/` or `@` in
  * it must not show either, so the userinfo reaches to the last `@`; what is no URL shows not at
  * all. */
-static bool print_secret(struct mu_buffer *out, const char *text) {
-    const char *user = strstr(text, "://");
+static bool print_secret(struct mu_buffer *out, const char *key, const char *text) {
+    /* Any other secret may look like a URL. */
+    const char *user = strcmp(key, "redis.url") == 0 ? strstr(text, "://") : NULL;
     const char *at = strrchr(text, '@');
     const char *colon;
     struct mu_buffer masked;
@@ -231,7 +232,8 @@ bool mu_value_print(const struct mu_config *config, const struct mu_config_key *
     switch (key->type) {
     case MU_TYPE_TEXT:
         memcpy(&text, at, sizeof text);
-        return key->secret ? print_secret(out, text) : print_text(out, text, strlen(text));
+        return key->secret ? print_secret(out, key->name, text)
+                           : print_text(out, text, strlen(text));
     case MU_TYPE_WORD:
         memcpy(&text, at, sizeof text);
         return mu_buffer_append_text(out, text);

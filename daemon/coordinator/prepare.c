@@ -123,6 +123,19 @@ static void info(const char *text, const char *name, char *out, size_t size) {
     }
 }
 
+/* A promotion makes a new replication id and keeps the old one as the second, which is all zeros on
+ * a server that was never a replica. */
+static void add_promotion(const char *text, char *run, size_t size) {
+    char id[48];
+    char second[48];
+    info(text, "master_replid", id, sizeof id);
+    info(text, "master_replid2", second, sizeof second);
+    size_t used = strlen(run);
+    if (used > 0 && strspn(second, "0") < strlen(second)) {
+        snprintf(run + used, size - used, ".%s", id);
+    }
+}
+
 static void refuse(struct mu_preparer *self, const char *text) {
     struct mu_error error;
     mu_error_set(&error, MUSTER_UNAVAILABLE, "%s", text);
@@ -140,6 +153,7 @@ static void on_info(void *context, enum muster_status status, const redisReply *
     const char *text = reply->type == REDIS_REPLY_STRING ? reply->str : "";
     info(text, "role", value, sizeof value);
     if (strcmp(value, "slave") == 0) {
+        self->result.replica = true;
         refuse(self, "this Redis is a replica; the primary is needed");
         return;
     }
@@ -152,6 +166,7 @@ static void on_info(void *context, enum muster_status status, const redisReply *
     info(text, "redis_mode", value, sizeof value);
     self->result.cluster = strcmp(value, "cluster") == 0;
     info(text, "run_id", self->result.run, sizeof self->result.run);
+    add_promotion(text, self->result.run, sizeof self->result.run);
     if (!mu_id_valid(self->result.run, strlen(self->result.run))) {
         char random[MU_RANDOM_ID_SIZE];
         mu_random_id(random);

@@ -18,10 +18,15 @@
 #include "redis/link.h"
 
 struct mu_prepared {
-    char run[MU_ID_SIZE]; /* run id of the server; made up when INFO is denied, so never the same */
+    /* Run id of the server, and once it was promoted what changes with every promotion, too: as a
+     * replica in between it may have got older data. Made up when INFO is denied, so never the
+     * same.
+     */
+    char run[MU_ID_SIZE];
     char version[32];
     bool cluster;        /* PUBSUB NUMSUB knows one node only */
     bool library_loaded; /* it was missing or older */
+    bool replica;        /* it cannot be used, because it is one */
 };
 
 typedef void (*mu_prepared_cb)(void *context, const struct mu_error *error,

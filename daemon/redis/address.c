@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 
 #define DEFAULT_PORT 6379
+#define MALFORMED "the host is malformed"
 
 /* Nothing of the URL is ever quoted in a sentence: a password with an unescaped '/' or '@' may
  * be found in any part of it. */
@@ -100,8 +101,9 @@ static bool host_ok(const char *text, size_t length, bool brackets) {
     return true;
 }
 
-static enum muster_status read_host(const char *text, size_t length,
-                                    struct mu_redis_address *address, struct mu_error *error) {
+/* NULL, or the sentence of what is wrong. */
+static const char *read_host(const char *text, size_t length, uint16_t default_port,
+                             struct mu_redis_address *address) {
     const char *end = text + length;
     const char *host = text;
     const char *host_end = NULL;
@@ -110,29 +112,46 @@ static enum muster_status read_host(const char *text, size_t length,
         host = text + 1;
         host_end = memchr(host, ']', (size_t)(end - host));
         if (!host_end) {
-            return bad(error, "the ] after the IPv6 address is missing");
+            return "the ] after the IPv6 address is missing";
         }
     } else {
         host_end = memchr(text, ':', length);
         host_end = host_end ? host_end : end;
     }
+    if (host == host_end) {
+        return "there is no host";
+    }
     if (!host_ok(host, (size_t)(host_end - host), brackets)) {
-        return bad(error, host == host_end ? "there is no host"
-                                           : "the host is malformed; in user and password write "
-                                             "@ / : and % as percent-escapes");
+        return MALFORMED;
     }
     const char *rest = host_end + (brackets ? 1 : 0);
-    address->port = DEFAULT_PORT;
+    address->port = default_port;
     if (rest != end) {
         unsigned port = 0;
         if (*rest != ':' || !read_number(rest + 1, (size_t)(end - rest - 1), 65535, &port) ||
             port == 0) {
-            return bad(error, "the port must be a number from 1 to 65535");
+            return "the port must be a number from 1 to 65535";
         }
         address->port = (uint16_t)port;
     }
     address->host = mu_strndup(host, (size_t)(host_end - host));
+    return NULL;
+}
+
+enum muster_status mu_redis_address_endpoint(const char *text, uint16_t default_port,
+                                             struct mu_redis_address *address,
+                                             struct mu_error *error) {
+    memset(address, 0, sizeof *address);
+    const char *wrong = read_host(text, strlen(text), default_port, address);
+    if (wrong) {
+        return mu_error_set(error, MUSTER_BAD_REQUEST, "%s; allowed is host:port or [::1]:port",
+                            wrong);
+    }
     return MUSTER_OK;
+}
+
+bool mu_redis_host_valid(const char *host, size_t length) {
+    return host_ok(host, length, true);
 }
 
 static enum muster_status read_tcp(const char *rest, struct mu_redis_address *address,
@@ -148,9 +167,12 @@ static enum muster_status read_tcp(const char *rest, struct mu_redis_address *ad
         authority -= (size_t)(at + 1 - rest);
         rest = at + 1;
     }
-    enum muster_status status = read_host(rest, authority, address, error);
-    if (status != MUSTER_OK) {
-        return status;
+    const char *wrong = read_host(rest, authority, DEFAULT_PORT, address);
+    if (wrong && strcmp(wrong, MALFORMED) == 0) {
+        return bad(error, MALFORMED "; in user and password write @ / : and % as percent-escapes");
+    }
+    if (wrong) {
+        return bad(error, wrong);
     }
     if (*path == '/' && path[1] != '\0' &&
         !read_number(path + 1, strlen(path + 1), INT_MAX, &address->database)) {

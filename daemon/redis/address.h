@@ -41,6 +41,13 @@ enum muster_status mu_redis_address_parse(const char *url, struct mu_redis_addre
 enum muster_status mu_redis_address_set_tls(struct mu_redis_address *address,
                                             const struct mu_redis_tls_options *options,
                                             struct mu_error *error) MU_WARN_UNUSED;
+/* Reads `host:port`, `host` or `[::1]:port` alone, as the address of a sentinel is written. The
+ * same contract. */
+enum muster_status mu_redis_address_endpoint(const char *text, uint16_t default_port,
+                                             struct mu_redis_address *address,
+                                             struct mu_error *error);
+/* May this be a name or an address of a host (IPv6 without brackets)? */
+bool mu_redis_host_valid(const char *host, size_t length);
 void mu_redis_address_copy(struct mu_redis_address *to, const struct mu_redis_address *from);
 /* Overwrites the password before it frees it. */
 void mu_redis_address_deinit(struct mu_redis_address *address);

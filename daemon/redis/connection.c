@@ -56,6 +56,7 @@ struct mu_connection {
     struct session *session;
     bool turn_wanted; /* on_turn is to be called */
     bool ending;      /* mu_connection_end() was called */
+    bool moving;      /* mu_connection_move() was called */
     bool answered;    /* by a Redis, in the present attempt */
     struct mu_error end_reason;
     unsigned failures;
@@ -461,12 +462,28 @@ static void back_off_over(uv_timer_t *timer) {
     dial(timer->data);
 }
 
+/* To the new address at once: neither the old connection, nor an attempt, nor a back-off is waited
+ * for. */
+static void move(struct mu_connection *self) {
+    self->moving = false;
+    self->failures = 0;
+    if (self->state != WAITING) {
+        mu_error_set(&self->end_reason, MUSTER_UNAVAILABLE, "left for another address");
+        mu_dialer_cancel(self->dialer);
+        down(self, &self->end_reason);
+    }
+    if (self->state == WAITING) {
+        dial(self);
+    }
+}
+
 static void on_turn(uv_idle_t *idle) {
     struct mu_connection *self = idle->data;
     uv_idle_stop(&self->turn);
-    if (self->ending) {
-        struct mu_error reason = self->end_reason;
-        down(self, &reason);
+    if (self->moving) {
+        move(self);
+    } else if (self->ending) {
+        down(self, &self->end_reason);
     }
     if (self->state == WAITING && !uv_is_active((uv_handle_t *)&self->timer)) {
         dial(self); /* the very first attempt */
@@ -513,8 +530,14 @@ void mu_connection_set_address(struct mu_connection *self, const struct mu_redis
     self->address = copy;
 }
 
+void mu_connection_move(struct mu_connection *self, const struct mu_redis_address *address) {
+    mu_connection_set_address(self, address);
+    self->moving = true;
+    wake(self);
+}
+
 bool mu_connection_is_up(const struct mu_connection *self) {
-    return self->state == UP && !self->ending;
+    return self->state == UP && !self->ending && !self->moving;
 }
 
 void mu_connection_turn(struct mu_connection *self) {

@@ -49,6 +49,10 @@ struct mu_connection *mu_connection_create(uv_loop_t *loop,
 /* From the next attempt on. */
 void mu_connection_set_address(struct mu_connection *self, const struct mu_redis_address *address);
 
+/* To another address at once, in the next turn: what there is ends (on_down), and no back-off is
+ * waited for. */
+void mu_connection_move(struct mu_connection *self, const struct mu_redis_address *address);
+
 /* Between on_connected and on_down or mu_connection_end(). */
 bool mu_connection_is_up(const struct mu_connection *self);
 /* Asks for on_turn in the next turn of the loop (this one if it has not polled yet). */

@@ -163,6 +163,9 @@ static void on_reply(void *context, const redisReply *reply) {
         mu_connection_end(self->connection, "protocol error: a reply that nobody asked for");
         return;
     }
+    if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "READONLY ", 9) == 0) {
+        mu_connection_end(self->connection, "the server has become a replica");
+    }
     finish(&item, MUSTER_OK, reply, NULL);
 }
 
@@ -264,6 +267,12 @@ struct mu_link *mu_link_create(uv_loop_t *loop, const struct mu_link_options *op
 
 void mu_link_set_address(struct mu_link *self, const struct mu_redis_address *address) {
     mu_connection_set_address(self->connection, address);
+}
+
+void mu_link_move(struct mu_link *self, const struct mu_redis_address *address) {
+    if (!self->closing) {
+        mu_connection_move(self->connection, address);
+    }
 }
 
 static enum muster_status enqueue(struct mu_link *self, struct mu_queue *queue, bool now,

@@ -7,11 +7,12 @@
  *
  * The ways to fail: the name does not resolve, the connection is refused or not there in
  * `connect_timeout_ms`, TLS fails (tls.h), the log-in is refused, the peer closes, resets or breaks
- * the protocol, a reply exceeds the caps, or the oldest command waited `command_timeout_ms` for its
- * reply. Each ends the connection: `on_down` is called once with the reason; every command already
- * written ends with TIMEOUT (its outcome is unknown); commands still queued stay queued until their
- * own deadline; then the link connects again after a back-off that doubles with jitter from
- * `retry_min_ms` to `retry_max_ms`, for ever, until mu_link_close().
+ * the protocol, a reply exceeds the caps, a write is refused because the server has become a
+ * replica (that command still gets its reply), or the oldest command waited `command_timeout_ms`
+ * for its reply. Each ends the connection: `on_down` is called once with the reason; every command
+ * already written ends with TIMEOUT (its outcome is unknown); commands still queued stay queued
+ * until their own deadline; then the link connects again after a back-off that doubles with jitter
+ * from `retry_min_ms` to `retry_max_ms`, for ever, until mu_link_close().
  *
  * No callback is ever called from inside the function that was asked, except where said.
  */
@@ -61,6 +62,9 @@ struct mu_link *mu_link_create(uv_loop_t *loop, const struct mu_link_options *op
 
 /* Another address from the next connection attempt on (a managed server that moved). Copied. */
 void mu_link_set_address(struct mu_link *link, const struct mu_redis_address *address);
+
+/* To another address at once: the present connection ends, as on any loss. Copied. */
+void mu_link_move(struct mu_link *link, const struct mu_redis_address *address);
 
 /* Queues one command. `lengths` may be NULL: then every argument is a C string. The arguments
  * are copied. MUSTER_OK: `callback` (may be NULL) will be called exactly once, later.

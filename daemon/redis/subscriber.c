@@ -308,6 +308,12 @@ void mu_subscriber_set_address(struct mu_subscriber *self, const struct mu_redis
     mu_connection_set_address(self->connection, address);
 }
 
+void mu_subscriber_move(struct mu_subscriber *self, const struct mu_redis_address *address) {
+    if (!self->closing) {
+        mu_connection_move(self->connection, address);
+    }
+}
+
 static void want(struct mu_subscriber *self, const char *text, bool pattern, unsigned user) {
     if (self->closing || !add(self, text, pattern, user)) {
         return;

@@ -47,6 +47,9 @@ struct mu_subscriber *mu_subscriber_create(uv_loop_t *loop,
 void mu_subscriber_set_address(struct mu_subscriber *subscriber,
                                const struct mu_redis_address *address);
 
+/* To another address at once: the present connection ends, as on any loss. Copied. */
+void mu_subscriber_move(struct mu_subscriber *subscriber, const struct mu_redis_address *address);
+
 /* Idempotent; remembered over reconnections. Copies the name. */
 void mu_subscriber_subscribe(struct mu_subscriber *subscriber, const char *channel);
 void mu_subscriber_psubscribe(struct mu_subscriber *subscriber, const char *pattern);

@@ -214,6 +214,7 @@ static void what_is_printed_reads_again(void **state) {
         "redis: {queue_bytes: 65537, managed: {port: 1, on_exit: keep, appendfsync: no}}\n",
         "detector: {heartbeat: 1500ms, suspect_after: 90s, dead_after: 2h, resume_grace: 0ms}\n",
         "redis: {mode: external, url: 'redis://u:p%40$$@h:1/2'}\n",
+        "redis: {mode: sentinel, sentinel: {master: m, addresses: ['[::1]:1', b], user: u}}\n",
         "brake: {fraction: 0.125, hold: 0ms}\n",
         "brake: {fraction: 1}\n",
         "log: {level: error, format: json}\nlimits: {profile: 1MiB}\n",
@@ -252,6 +253,11 @@ static void what_is_printed_is_the_table(void **state) {
                               "redis:\n"
                               "  mode: managed\n"
                               "  url: \"\"\n"
+                              "  sentinel:\n"
+                              "    master: \"\"\n"
+                              "    addresses: []\n"
+                              "    user: \"\"\n"
+                              "    password: \"\"\n"
                               "  managed:\n"
                               "    port: 0\n"
                               "    server: \"redis-server\"\n"
@@ -349,6 +355,21 @@ static void passwords_are_not_printed(void **state) {
         free(all);
         mu_config_deinit(&config);
     }
+}
+
+/* Even where it looks like a URL without a password. */
+static void other_secrets_are_not_printed(void **state) {
+    struct mu_config config;
+    char *all;
+
+    (void)state;
+    good(&config, "redis: {sentinel: {password: 'sek://ret'}}\ncoordinator: {id: one}\n");
+    assert_string_equal(config.redis.sentinel.password, "sek://ret");
+    all = printed(&config);
+    assert_null(strstr(all, "sek"));
+    assert_non_null(strstr(all, "    password: \"***\"\n"));
+    free(all);
+    mu_config_deinit(&config);
 }
 
 static void the_table_is_in_order(void **state) {
@@ -455,6 +476,7 @@ int main(void) {
         cmocka_unit_test(what_is_printed_reads_again),
         cmocka_unit_test(what_is_printed_is_the_table),
         cmocka_unit_test(passwords_are_not_printed),
+        cmocka_unit_test(other_secrets_are_not_printed),
         cmocka_unit_test(the_table_is_in_order),
         cmocka_unit_test(the_shipped_file_has_every_key_and_its_default),
     };

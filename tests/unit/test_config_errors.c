@@ -13,8 +13,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WITHOUT_TLS                                                                                \
-    "counts only with redis.mode external and a redis.url that begins with rediss://; leave it "   \
-    "out, or give such a url"
+    "counts only with redis.mode external or sentinel, and a redis.url that begins with "          \
+    "rediss://; "                                                                                  \
+    "leave it out, or give such a url"
 #define DURATIONS ", such as 250ms, 3s, 5m, 2h or 1d"
 
 /* Demands the sentence from parsing or, when that is content, from the check. */
@@ -117,8 +118,8 @@ static void values_are_checked(void **state) {
          "1MiB, such as 512, 4KiB or 1MiB"},
         {"log:\n  level: loud\n", "a.yaml:2:10: log.level: 'loud' is not known; allowed is debug, "
                                   "info, warn or error"},
-        {"redis:\n  mode: Managed\n",
-         "a.yaml:2:9: redis.mode: 'Managed' is not known; allowed is managed or external"},
+        {"redis:\n  mode: Managed\n", "a.yaml:2:9: redis.mode: 'Managed' is not known; allowed is "
+                                      "managed, external or sentinel"},
         {"redis: {managed: {appendfsync: never}}",
          "a.yaml:1:32: redis.managed.appendfsync: 'never' is not known; allowed is everysec, "
          "always or no"},
@@ -421,6 +422,18 @@ static void relations_are_checked(void **state) {
          "a.yaml:1:63: redis.tls.certificate: needs redis.tls.key beside it"},
         {"redis: {mode: external, url: 'rediss://h', tls: {key: /a}}\n",
          "a.yaml:1:55: redis.tls.key: needs redis.tls.certificate beside it"},
+        {"redis: {mode: sentinel}\n",
+         "a.yaml:1:15: redis.mode: sentinel needs redis.sentinel.addresses; allowed is a list of "
+         "host:port"},
+        {"redis: {mode: sentinel, sentinel: {addresses: []}}\n",
+         "a.yaml:1:47: redis.sentinel.addresses: sentinel needs redis.sentinel.addresses; allowed "
+         "is a list of host:port"},
+        {"redis: {mode: sentinel, sentinel: {addresses: h:1}}\n",
+         "a.yaml:1:15: redis.mode: sentinel needs redis.sentinel.master; allowed is the name that "
+         "the sentinels have for the master"},
+        {"redis: {mode: sentinel, url: 'unix:///x', sentinel: {addresses: h:1, master: m}}\n",
+         "a.yaml:1:30: redis.url: cannot be used with sentinels; allowed is "
+         "redis://[user[:password]@]host[/db], of which the host does not count"},
         {"namespace: a/b\n", "a.yaml:1:12: namespace: 'a/b' is not an id; allowed are 1 to 128 of "
                              "A-Z a-z 0-9 . _ ~ @ | + = -"},
         {"coordinator: {id: 'a b'}\n", "a.yaml:1:19: coordinator.id: 'a b' is not an id; allowed "

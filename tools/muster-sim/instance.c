@@ -24,6 +24,7 @@
 #include "presence.h"
 #include "report.h"
 #include "watch.h"
+#include "where.h"
 
 #define TICK_MS 50
 #define SIGNALS 4
@@ -47,7 +48,8 @@ struct instance {
     bool link_down, watch_down; /* said so */
     struct mu_plan *plan;
     struct mu_journal *journal;
-    struct mu_speech *speech;
+    struct mu_where *where;
+    struct mu_speech *speech; /* NULL, as what follows, until it is known where to go */
     struct mu_watch *watch;
     struct mu_holding *holding;
     struct mu_entering *entering;
@@ -59,10 +61,6 @@ struct instance {
 };
 
 static void end(struct instance *self, int exit_code);
-
-static bool at_door(const struct mu_sim_options *options) {
-    return options->doors.count > 0;
-}
 
 static json_t *fields_of_reason(const char *reason) {
     json_t *fields = json_object();
@@ -174,7 +172,7 @@ static void restart(struct instance *self, const char *reason) {
 
 /* A door does not show when Redis was away, so errors there wait for a heartbeat each time. */
 static void trust(struct instance *self) {
-    mu_journal_doubt(self->journal, at_door(self->options));
+    mu_journal_doubt(self->journal, mu_where_is_door(self->options));
 }
 
 static void on_started(void *context, const char *generation) {
@@ -326,6 +324,7 @@ static void on_speech_up(void *context) {
     if (self->link_down)
         say_link(self, "link-up", "commands", NULL);
     self->link_down = false;
+    mu_where_tell(self->where, true);
     mu_journal_doubt(self->journal, self->generation[0] != '\0');
     mu_presence_beat(self->presence);
 }
@@ -336,6 +335,7 @@ static void on_speech_down(void *context, const struct mu_error *reason) {
         say_link(self, "link-down", "commands", reason);
     self->link_down = true;
     mu_journal_count(self->journal, "link_downs", 1);
+    mu_where_tell(self->where, false);
 }
 
 /* The door may still carry out later what was asked of it: nothing of that may touch what we do
@@ -368,7 +368,10 @@ static void on_watch_down(void *context, const struct mu_error *reason) {
 
 static void on_signal(uv_signal_t *handle, int number) {
     struct instance *self = handle->data;
-    if (number == SIGUSR1) {
+    if (!self->speech) {
+        if (number == SIGTERM || number == SIGINT)
+            end(self, 0); /* there is nothing yet to be stopped or reported */
+    } else if (number == SIGUSR1) {
         self->reporting = true;
         mu_watch_barrier(self->watch, on_report_barrier, self);
     } else if (number == SIGUSR2) {
@@ -390,13 +393,16 @@ static void end(struct instance *self, int exit_code) {
     if (self->state == ENDED)
         return;
     self->exit_code = exit_code;
-    if (self->options->report_file)
-        write_report(self, false);
+    if (self->speech) {
+        if (self->options->report_file)
+            write_report(self, false);
+        mu_entering_close(self->entering);
+        mu_presence_close(self->presence);
+        mu_watch_close(self->watch, on_part_closed, self);
+        mu_speech_close(self->speech, on_part_closed, self);
+    }
     self->state = ENDED;
-    mu_entering_close(self->entering);
-    mu_presence_close(self->presence);
-    mu_watch_close(self->watch, on_part_closed, self);
-    mu_speech_close(self->speech, on_part_closed, self);
+    mu_where_close(self->where);
     uv_close((uv_handle_t *)&self->tick, NULL);
     uv_close((uv_handle_t *)&self->stop_timer, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
@@ -423,13 +429,14 @@ static void create_plan(struct instance *self) {
     self->plan = mu_plan_create(&plan);
 }
 
-static void create_calls(struct instance *self) {
+static void create_calls(struct instance *self, const struct mu_redis_address *addresses,
+                         size_t count) {
     const struct mu_sim_options *options = self->options;
     const struct mu_speech_options speech = {
         .loop = &self->loop,
-        .addresses = at_door(options) ? options->doors.addresses : &options->address,
-        .address_count = at_door(options) ? options->doors.count : 1,
-        .door = at_door(options),
+        .addresses = addresses,
+        .address_count = count,
+        .door = mu_where_is_door(options),
         .name_space = options->name_space,
         .instance = options->id,
         .context = self,
@@ -471,18 +478,19 @@ static void create_calls(struct instance *self) {
     self->presence = mu_presence_create(&presence);
 }
 
-static bool create_watch(struct instance *self, struct mu_error *error) {
+static bool create_watch(struct instance *self, const struct mu_redis_address *addresses,
+                         size_t count, struct mu_error *error) {
     const struct mu_sim_options *options = self->options;
     const struct mu_watch_options watch = {
         .loop = &self->loop,
-        .addresses = at_door(options) ? options->doors.addresses : &options->address,
-        .address_count = at_door(options) ? options->doors.count : 1,
+        .addresses = addresses,
+        .address_count = count,
         .speech = self->speech,
         .journal = self->journal,
         .plan = self->plan,
         .instance = options->id,
         .events_file = options->events_file,
-        .inbox = options->inbox && !at_door(options),
+        .inbox = options->inbox && !mu_where_is_door(options),
         .follow = options->follow,
         .watch_all = options->watch_all,
         .context = self,
@@ -494,6 +502,23 @@ static bool create_watch(struct instance *self, struct mu_error *error) {
     };
     self->watch = mu_watch_create(&watch, error);
     return self->watch != NULL;
+}
+
+static void on_place(void *context, const struct mu_redis_address *addresses, size_t count) {
+    struct instance *self = context;
+    struct mu_error error;
+    if (self->speech) {
+        mu_speech_move(self->speech, addresses);
+        mu_watch_move(self->watch, addresses);
+        return;
+    }
+    create_calls(self, addresses, count);
+    if (!create_watch(self, addresses, count, &error)) {
+        fprintf(stderr, "muster-sim: %s\n", error.text);
+        exit(1);
+    }
+    self->churn.holding = self->holding;
+    self->churn.entering = self->entering;
 }
 
 static void start_timers(struct instance *self) {
@@ -513,7 +538,6 @@ static void start_timers(struct instance *self) {
 
 int mu_instance_run(const struct mu_sim_options *options) {
     struct instance *self = mu_calloc(1, sizeof *self);
-    struct mu_error error;
     self->options = options;
     self->churning = options->churn > 0;
     signal(SIGPIPE, SIG_IGN);
@@ -521,14 +545,7 @@ int mu_instance_run(const struct mu_sim_options *options) {
     self->journal = mu_journal_create(STDOUT_FILENO, options->id);
     create_plan(self);
     start_timers(self); /* signals first: whoever started us may send one at once */
-    create_calls(self);
-    if (!create_watch(self, &error)) {
-        fprintf(stderr, "muster-sim: %s\n", error.text);
-        exit(1);
-    }
     self->churn = (struct mu_churn){
-        .holding = self->holding,
-        .entering = self->entering,
         .connections = (uint32_t)options->connections,
         .profiles = options->profile_bytes > 0,
         .rate = options->churn,
@@ -536,14 +553,22 @@ int mu_instance_run(const struct mu_sim_options *options) {
     };
     for (const char *at = options->id; *at; at++) /* each instance its own sequence */
         self->churn.random = mu_plan_random(&self->churn.random) ^ (unsigned char)*at;
+    self->where = mu_where_create(&(struct mu_where_options){.loop = &self->loop,
+                                                             .options = options,
+                                                             .journal = self->journal,
+                                                             .context = self,
+                                                             .on_place = on_place});
     uv_run(&self->loop, UV_RUN_DEFAULT);
     uv_loop_close(&self->loop);
     int exit_code = self->exit_code;
-    mu_watch_destroy(&self->watch);
-    mu_speech_destroy(&self->speech);
-    mu_presence_destroy(&self->presence);
-    mu_entering_destroy(&self->entering);
-    mu_holding_destroy(&self->holding);
+    if (self->speech) {
+        mu_watch_destroy(&self->watch);
+        mu_speech_destroy(&self->speech);
+        mu_presence_destroy(&self->presence);
+        mu_entering_destroy(&self->entering);
+        mu_holding_destroy(&self->holding);
+    }
+    mu_where_destroy(&self->where);
     mu_journal_destroy(&self->journal);
     mu_plan_destroy(&self->plan);
     free(self);

@@ -21,6 +21,10 @@ const char mu_sim_usage[] =
     "  --door ADDRESS,…      instead of it: RESP doors of daemons, as redis://… or unix:///path;\n"
     "                        when one fails, the next is tried\n"
     "  --token TOKEN         for the doors whose address has no password\n"
+    "  --sentinel HOST:PORT[,HOST:PORT…] --master NAME\n"
+    "                        instead of them: the master that these sentinels name; of a --url "
+    "the\n"
+    "                        user, password and database count\n"
     "  --namespace NS        default muster\n"
     "  --id ID               of the instance, e.g. node-1\n"
     "  --connections N       default 1000\n"
@@ -64,6 +68,8 @@ enum option_id {
     OPT_STATE_DIR,
     OPT_DOOR,
     OPT_TOKEN,
+    OPT_SENTINEL,
+    OPT_MASTER,
     OPT_NAMESPACE,
     OPT_ID,
     OPT_CONNECTIONS,
@@ -104,6 +110,8 @@ static const struct option long_options[] = {
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"door", required_argument, NULL, OPT_DOOR},
     {"token", required_argument, NULL, OPT_TOKEN},
+    {"sentinel", required_argument, NULL, OPT_SENTINEL},
+    {"master", required_argument, NULL, OPT_MASTER},
     {"namespace", required_argument, NULL, OPT_NAMESPACE},
     {"id", required_argument, NULL, OPT_ID},
     {"connections", required_argument, NULL, OPT_CONNECTIONS},
@@ -224,6 +232,7 @@ static enum muster_status read_url(struct mu_sim_options *options, const char *t
                                    struct mu_error *error) {
     if (options->has_address)
         mu_redis_address_deinit(&options->address);
+    options->url = text;
     options->has_address = mu_redis_address_parse(text, &options->address, error) == MUSTER_OK;
     return options->has_address ? MUSTER_OK : mu_error_prefix(error, "--url");
 }
@@ -258,6 +267,12 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
         return mu_sim_doors_read(&o->doors, text, error) == MUSTER_OK
                    ? MUSTER_OK
                    : mu_error_prefix(error, "--door");
+    case OPT_SENTINEL:
+        o->sentinels = text;
+        return MUSTER_OK;
+    case OPT_MASTER:
+        o->master = text;
+        return MUSTER_OK;
     case OPT_NAMESPACE:
         return read_id(id, text, &o->name_space, error);
     case OPT_ID:
@@ -346,15 +361,33 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
     return MUSTER_OK;
 }
 
-static enum muster_status check(const struct mu_sim_options *o, struct mu_error *error) {
+static enum muster_status read_sentinels(struct mu_sim_options *o, struct mu_error *error) {
+    const struct mu_sentinel_names names = {
+        .master = o->master, .list = o->sentinels, .url = o->url};
+    if (!o->sentinels || !o->master)
+        return mu_error_set(error, MUSTER_BAD_REQUEST, "--%s is missing",
+                            o->sentinels ? "master" : "sentinel");
+    return mu_sentinel_places_read(&names, &o->places, error);
+}
+
+static enum muster_status check_place(struct mu_sim_options *o, struct mu_error *error) {
     bool door = o->doors.count > 0;
-    if (o->has_address == door)
+    bool sentinels = o->sentinels || o->master;
+    bool address = o->has_address && (!sentinels || !o->url);
+    if (address + door + sentinels != 1)
         return mu_error_set(error, MUSTER_BAD_REQUEST,
-                            "one of --url, --state-dir and --door is needed");
+                            "one of --url, --state-dir, --door and --sentinel is needed");
     if (o->token && !door)
         return mu_error_set(error, MUSTER_BAD_REQUEST, "--token is for doors");
     if (door && o->heartbeat == MU_SIM_CHANNEL)
         return mu_error_set(error, MUSTER_BAD_REQUEST, "--heartbeat: a door has no such channel");
+    return sentinels ? read_sentinels(o, error) : MUSTER_OK;
+}
+
+static enum muster_status check(struct mu_sim_options *o, struct mu_error *error) {
+    enum muster_status status = check_place(o, error);
+    if (status != MUSTER_OK)
+        return status;
     if (o->command == MU_SIM_INSTANCE && !o->id)
         return mu_error_set(error, MUSTER_BAD_REQUEST, "--id is missing");
     if (o->command == MU_SIM_CLUSTER && o->id)
@@ -429,6 +462,7 @@ void mu_sim_options_deinit(struct mu_sim_options *options) {
     if (options->has_address)
         mu_redis_address_deinit(&options->address);
     mu_sim_doors_deinit(&options->doors);
+    mu_sentinel_places_deinit(&options->places);
     for (size_t i = 0; i < options->forward_count; i++)
         free(options->forward[i]);
     free(options->forward);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "doors.h"
 #include "redis/address.h"
+#include "redis/sentinel.h"
 
 enum mu_sim_command { MU_SIM_INSTANCE, MU_SIM_CLUSTER };
 enum mu_sim_heartbeat { MU_SIM_FCALL, MU_SIM_CHANNEL, MU_SIM_SILENT };
@@ -24,6 +25,8 @@ struct mu_sim_options {
     bool has_address;
     struct mu_sim_doors doors; /* instead of it; empty: none */
     const char *token;
+    const char *url, *sentinels, *master; /* NULL: not given */
+    struct mu_sentinel_places places;     /* without sentinels: address counts */
     const char *name_space;
     const char *id;
     const char *prefix;

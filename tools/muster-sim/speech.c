@@ -57,6 +57,11 @@ void mu_speech_destroy(struct mu_speech **speech) {
     *speech = NULL;
 }
 
+void mu_speech_move(struct mu_speech *self, const struct mu_redis_address *address) {
+    self->options.addresses = address;
+    mu_link_move(self->link, address);
+}
+
 void mu_speech_set_incarnation(struct mu_speech *self, const char *incarnation) {
     snprintf(self->incarnation, sizeof self->incarnation, "%s", incarnation);
 }

@@ -54,6 +54,9 @@ void mu_speech_close(struct mu_speech *speech, void (*closed)(void *context), vo
 /* Once closed. */
 void mu_speech_destroy(struct mu_speech **speech);
 
+/* To another Redis at once; `address` is not copied. */
+void mu_speech_move(struct mu_speech *speech, const struct mu_redis_address *address);
+
 /* It has started: its members are the own ones from now on, and heartbeats name it. Copied. */
 void mu_speech_set_incarnation(struct mu_speech *speech, const char *incarnation);
 

@@ -410,6 +410,11 @@ void mu_watch_destroy(struct mu_watch **watch) {
     *watch = NULL;
 }
 
+void mu_watch_move(struct mu_watch *self, const struct mu_redis_address *address) {
+    self->options.addresses = address;
+    mu_subscriber_move(self->subscriber, address);
+}
+
 bool mu_watch_is_up(const struct mu_watch *self) {
     return self->subscriber && mu_subscriber_is_up(self->subscriber);
 }

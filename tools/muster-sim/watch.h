@@ -52,6 +52,8 @@ void mu_watch_close(struct mu_watch *watch, void (*closed)(void *context), void 
 /* Once closed, and the speech too. */
 void mu_watch_destroy(struct mu_watch **watch);
 
+/* To another Redis at once; `address` is not copied. */
+void mu_watch_move(struct mu_watch *watch, const struct mu_redis_address *address);
 bool mu_watch_is_up(const struct mu_watch *watch);
 /* What a reply of a call told of a session of the plan. */
 void mu_watch_reply(struct mu_watch *watch, uint32_t session, const struct mu_view *view);
