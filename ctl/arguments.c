@@ -18,9 +18,10 @@ enum command {
     FLUSH = 256,
     CALL = 128,
     TOKEN = 512,
-    EXPLAIN = 1024
+    EXPLAIN = 1024, /* explain-auth */
+    TELL = 2048     /* explain */
 };
-#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL | FLUSH)
+#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL | FLUSH | TELL)
 #define ALL (EVERY | TOKEN | EXPLAIN)                          /* those that need no Redis, too */
 #define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL) /* what --via can do */
 
@@ -51,12 +52,12 @@ static const struct option options_table[] = {
     {"count", NUMBER, WATCH, AT(count)},
     {"for", DURATION, WATCH, AT(for_ms)},
     {"brief", FLAG, WATCH, AT(brief)},
-    {"limit", NUMBER, SESSIONS | FSCK, AT(limit)},
+    {"limit", NUMBER, SESSIONS | FSCK | TELL, AT(limit)},
     {"offset", NUMBER, SESSIONS, AT(offset)},
     {"repair", FLAG, FSCK, AT(repair)},
     {"watch", DURATION, FSCK, AT(listen_ms)},
     {"patience", DURATION, FSCK, AT(patience_ms)},
-    {"via", TEXT, DOORS, AT(via)},
+    {"via", TEXT, DOORS | TELL, AT(via)},
     {"door", TEXT, DOORS, AT(door)},
     {"token", TEXT, DOORS, AT(token)},
     {"instance", TEXT, DOORS | TOKEN | EXPLAIN, AT(instance)},
@@ -77,7 +78,7 @@ static const struct {
 } commands_table[] = {
     {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS},    {"members", MEMBERS},
     {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},          {"call", CALL},
-    {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN},
+    {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN}, {"explain", TELL},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -94,6 +95,8 @@ void mu_ctl_usage(FILE *out) {
           "                                events as they happen; --brief sums up each second\n"
           "  fsck [--repair] [--watch DURATION] [--patience DURATION] [--limit N]\n"
           "                                checks the invariants of the data, and mends them\n"
+          "  explain session|connection|instance NAME [--limit N]\n"
+          "                                why it leads, why it left, by the journal in Redis\n"
           "  brake [release]               does the brake hold, and let it go\n"
           "  flush                         lets every daemon forget cached decisions\n"
           "  call OPERATION [ARGUMENT]...  any operation, through a door; -- ends the options\n"
@@ -269,6 +272,13 @@ static bool check_token(const struct mu_ctl_options *options) {
                                        : false;
 }
 
+static bool check_tell(const struct mu_ctl_options *options) {
+    const char *what = options->argument != NULL ? options->argument : "";
+    return options->rest_count == 1 &&
+           (strcmp(what, "session") == 0 || strcmp(what, "connection") == 0 ||
+            strcmp(what, "instance") == 0);
+}
+
 static bool check_explain(const struct mu_ctl_options *options) {
     return (options->action != NULL || options->operation != NULL) && options->session_count <= 1;
 }
@@ -296,17 +306,24 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
     } else if (command == TOKEN && !check_token(options)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "token takes `new` and one name, or `hash` and no option");
+    } else if (command == TELL && !check_tell(options)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "explain takes session, connection or instance, and a name");
+    } else if (command == TELL && options->via != NULL && strcmp(options->via, "redis") != 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "the journal can be read in Redis only, not through a door: leave --via out");
     } else if (command == EXPLAIN && !check_explain(options)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "explain-auth takes --action or --operation, and one --session at most");
     } else if (command != MEMBERS && command != BRAKE && command != CALL && command != TOKEN &&
-               options->argument != NULL) {
+               command != TELL && options->argument != NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
                      options->argument);
     } else if (options->brief && options->json) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "--brief and --json do not go together");
     } else {
-        return command == TOKEN || command == EXPLAIN || check_via(options, command, error);
+        return command == TOKEN || command == EXPLAIN || command == TELL ||
+               check_via(options, command, error);
     }
     return false;
 }
@@ -316,7 +333,8 @@ static bool store_word(struct mu_ctl_options *options, const char *word, struct 
         options->command = word;
     } else if (options->argument == NULL) {
         options->argument = word;
-    } else if (strcmp(options->command, "call") == 0 || strcmp(options->command, "token") == 0) {
+    } else if (strcmp(options->command, "call") == 0 || strcmp(options->command, "token") == 0 ||
+               (strcmp(options->command, "explain") == 0 && options->rest_count == 0)) {
         options->rest =
             mu_realloc(options->rest, (options->rest_count + 1) * sizeof *options->rest);
         options->rest[options->rest_count++] = word;

@@ -24,8 +24,9 @@ struct mu_ctl_options {
     const char *state_dir;
     bool json;
     const char *command;
-    const char *argument; /* members S, brake release, call OP, token new */
-    const char **rest;    /* call: the arguments of the operation, token new: the name; owned */
+    const char *argument; /* members S, brake release, call OP, token new, explain session */
+    const char *
+        *rest; /* call: the arguments of the operation, token new, explain: the name; owned */
     size_t rest_count;
     const char **sessions; /* --session: of watch it may repeat; the array is owned */
     size_t session_count;
@@ -34,7 +35,8 @@ struct mu_ctl_options {
     uint64_t count;  /* watch: ends after so many events; 0: never */
     uint64_t for_ms; /* watch: ends after that time; 0: never */
     bool brief;
-    uint64_t limit;     /* sessions: at most so many; fsck: findings listed an invariant; 0: all */
+    uint64_t limit;     /* sessions: at most so many; fsck: findings listed an invariant, explain:
+                         * entries     of the journal; 0: all */
     uint64_t offset;    /* sessions: skips so many */
     bool repair;        /* fsck: mends what it finds */
     uint64_t listen_ms; /* fsck --watch: listens to the events that long */
@@ -75,6 +77,7 @@ enum mu_ctl_exit mu_ctl_watch(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_flush(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_explain(struct mu_ctl *ctl);
 
 /* Those that need no Redis. */
 enum mu_ctl_exit mu_ctl_token(const struct mu_ctl_options *options);
