@@ -45,6 +45,10 @@ struct option {
 static const struct option options_table[] = {
     {"config", TEXT, EVERY | EXPLAIN, AT(config)},
     {"url", TEXT, EVERY, AT(url)},
+    {"tls-ca", TEXT, EVERY, AT(tls.ca)},
+    {"tls-cert", TEXT, EVERY, AT(tls.certificate)},
+    {"tls-key", TEXT, EVERY, AT(tls.key)},
+    {"tls-server-name", TEXT, EVERY, AT(tls.server_name)},
     {"namespace", TEXT, EVERY, AT(name_space)},
     {"state-dir", TEXT, EVERY, AT(state_dir)},
     {"json", FLAG, ALL, AT(json)},
@@ -107,9 +111,12 @@ void mu_ctl_usage(FILE *out) {
           "        --action A | --operation OP [--session S] [--connection C] [--instance I]\n"
           "        [--user U]              which rule of auth_rules decides that\n"
           "\n"
-          "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"
-          "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
-          "--config). A duration is 250ms, 3s, 5m or 2h.\n"
+          "Where Redis is: --url (redis://host:port/db, rediss:// for TLS, or unix:///path), or\n"
+          "the socket in --state-dir, or what the configuration says (/etc/muster/muster.yaml\n"
+          "without --config). A duration is 250ms, 3s, 5m or 2h.\n"
+          "With rediss://, else of the configuration: --tls-ca FILE (none: the system's store),\n"
+          "--tls-cert FILE and --tls-key FILE where Redis demands a client's certificate,\n"
+          "--tls-server-name NAME when its certificate is for another name.\n"
           "\n"
           "status, instances, sessions, members and call ask a musterd, at the first unix\n"
           "socket on which transport_resp listens by the configuration, and Redis itself when\n"

@@ -20,6 +20,7 @@ enum mu_ctl_exit { MU_CTL_FINE = 0, MU_CTL_NO = 1, MU_CTL_USAGE = 2, MU_CTL_UNRE
 struct mu_ctl_options {
     const char *config;
     const char *url;
+    struct mu_redis_tls_options tls; /* of a rediss:// URL; NULL: of the configuration, or none */
     const char *name_space;
     const char *state_dir;
     bool json;
@@ -59,6 +60,9 @@ struct mu_ctl {
     /* Where Redis is: one of both, owned; `source` names the option or key for errors. */
     char *url, *state_dir;
     const char *source;
+    struct {
+        char *ca, *certificate, *key, *server_name;
+    } tls;                           /* owned; as in mu_redis_tls_options */
     struct mu_redis_address address; /* since mu_ctl_reach() */
     char where[256];                 /* the address for people, without credentials */
     char *door; /* owned: where transport_resp listens; NULL: nowhere that is known */

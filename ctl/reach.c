@@ -13,6 +13,8 @@
 #include "config/config.h"
 #include "config/tree.h"
 #include "redis/managed.h"
+#include "redis/tls.h"
+#include "redis/tls_pipe.h"
 
 static enum mu_ctl_exit complain(enum mu_ctl_exit status, const char *text) {
     fprintf(stderr, "musterctl: %s\n", text);
@@ -38,6 +40,26 @@ static enum mu_ctl_exit address_of_url(struct mu_ctl *ctl) {
         return complain(MU_CTL_USAGE, error.text);
     }
     return MU_CTL_FINE;
+}
+
+static enum mu_ctl_exit set_tls(struct mu_ctl *ctl) {
+    struct mu_error error = {0};
+    struct mu_redis_tls_options tls = {.ca = ctl->tls.ca,
+                                       .certificate = ctl->tls.certificate,
+                                       .key = ctl->tls.key,
+                                       .server_name = ctl->tls.server_name};
+    if (mu_redis_address_set_tls(&ctl->address, &tls, &error) != MUSTER_OK ||
+        mu_tls_check(&ctl->address, &error) != MUSTER_OK) {
+        mu_error_prefix(&error, "--tls-… or redis.tls");
+        return complain(MU_CTL_USAGE, error.text);
+    }
+    return MU_CTL_FINE;
+}
+
+/* An option, or else what the configuration says. NULL when neither does. */
+static char *either(const char *option, const char *configured) {
+    const char *text = option != NULL ? option : configured;
+    return text != NULL && text[0] != '\0' ? mu_strdup(text) : NULL;
 }
 
 /* Is `name` of plugins.load this plugin, by its name or as a path to it? */
@@ -90,6 +112,10 @@ static void by_config(struct mu_ctl *ctl, const struct mu_config *config) {
         ctl->url = mu_strdup(config->redis.url);
         ctl->source = "redis.url";
     }
+    ctl->tls.ca = either(options->tls.ca, config->redis.tls.ca);
+    ctl->tls.certificate = either(options->tls.certificate, config->redis.tls.certificate);
+    ctl->tls.key = either(options->tls.key, config->redis.tls.key);
+    ctl->tls.server_name = either(options->tls.server_name, config->redis.tls.server_name);
 }
 
 enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *options) {
@@ -164,9 +190,17 @@ redisContext *mu_ctl_connect(struct mu_ctl *ctl, const char *client_name, struct
                               .tv_usec = (suseconds_t)(ctl->connect_timeout_ms % 1000 * 1000)};
     struct timeval command = {.tv_sec = (time_t)(ctl->command_timeout_ms / 1000),
                               .tv_usec = (suseconds_t)(ctl->command_timeout_ms % 1000 * 1000)};
-    redisContext *redis = address->path != NULL
-                              ? redisConnectUnixWithTimeout(address->path, connect)
-                              : redisConnectWithTimeout(address->host, address->port, connect);
+    redisContext *redis = NULL;
+    if (address->tls) {
+        redis = mu_tls_pipe_connect(address, ctl->connect_timeout_ms, error);
+    } else if (address->path != NULL) {
+        redis = redisConnectUnixWithTimeout(address->path, connect);
+    } else {
+        redis = redisConnectWithTimeout(address->host, address->port, connect);
+    }
+    if (redis == NULL && address->tls) {
+        return NULL;
+    }
     if (redis == NULL || redis->err != 0) {
         mu_error_set(error, MUSTER_UNAVAILABLE, "%s",
                      redis != NULL ? redis->errstr : "out of memory");
@@ -188,6 +222,7 @@ redisContext *mu_ctl_connect(struct mu_ctl *ctl, const char *client_name, struct
 enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl) {
     struct mu_error error = {0};
     enum mu_ctl_exit status = ctl->url != NULL ? address_of_url(ctl) : address_of_state_dir(ctl);
+    status = status == MU_CTL_FINE ? set_tls(ctl) : status;
     if (status != MU_CTL_FINE) {
         return status;
     }
@@ -211,6 +246,11 @@ void mu_ctl_leave(struct mu_ctl *ctl) {
     mu_redis_address_deinit(&ctl->address);
     free(ctl->name_space);
     free(ctl->url);
+    free(ctl->tls.ca);
+    free(ctl->tls.certificate);
+    free(ctl->tls.key);
+    free(ctl->tls.server_name);
+    memset(&ctl->tls, 0, sizeof ctl->tls);
     free(ctl->state_dir);
     free(ctl->door);
     ctl->name_space = ctl->url = ctl->state_dir = ctl->door = NULL;
