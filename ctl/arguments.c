@@ -45,6 +45,8 @@ struct option {
 static const struct option options_table[] = {
     {"config", TEXT, EVERY | EXPLAIN, AT(config)},
     {"url", TEXT, EVERY, AT(url)},
+    {"sentinel", TEXT, EVERY, AT(sentinels)},
+    {"master", TEXT, EVERY, AT(master)},
     {"tls-ca", TEXT, EVERY, AT(tls.ca)},
     {"tls-cert", TEXT, EVERY, AT(tls.certificate)},
     {"tls-key", TEXT, EVERY, AT(tls.key)},
@@ -112,8 +114,10 @@ void mu_ctl_usage(FILE *out) {
           "        [--user U]              which rule of auth_rules decides that\n"
           "\n"
           "Where Redis is: --url (redis://host:port/db, rediss:// for TLS, or unix:///path), or\n"
-          "the socket in --state-dir, or what the configuration says (/etc/muster/muster.yaml\n"
-          "without --config). A duration is 250ms, 3s, 5m or 2h.\n"
+          "what the sentinels of --sentinel host:port[,host:port...] call --master NAME (a --url\n"
+          "beside them has the master's user, password and database), or the socket in\n"
+          "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
+          "--config). A duration is 250ms, 3s, 5m or 2h.\n"
           "With rediss://, else of the configuration: --tls-ca FILE (none: the system's store),\n"
           "--tls-cert FILE and --tls-key FILE where Redis demands a client's certificate,\n"
           "--tls-server-name NAME when its certificate is for another name.\n"
@@ -240,8 +244,9 @@ static bool check_via(const struct mu_ctl_options *options, int command, struct 
     const char *via = options->via != NULL ? options->via : "";
     bool pubsub = strcmp(via, "pubsub") == 0;
     bool redis =
-        strcmp(via, "redis") == 0 || (options->via == NULL && options->door == NULL &&
-                                      (options->url != NULL || options->state_dir != NULL));
+        strcmp(via, "redis") == 0 ||
+        (options->via == NULL && options->door == NULL &&
+         (options->url != NULL || options->sentinels != NULL || options->state_dir != NULL));
     const char *wrong = NULL;
     if (options->via != NULL && !pubsub && !redis && strcmp(via, "resp") != 0) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
@@ -304,6 +309,13 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
     } else if (options->url != NULL && (options->config != NULL || options->state_dir != NULL)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "--url says by itself where Redis is; leave out --config and --state-dir");
+    } else if ((options->sentinels == NULL) != (options->master == NULL)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "--sentinel and --master go together");
+    } else if (options->sentinels != NULL &&
+               (options->config != NULL || options->state_dir != NULL)) {
+        mu_error_set(
+            error, MUSTER_BAD_REQUEST,
+            "--sentinel says by itself where Redis is; leave out --config and --state-dir");
     } else if (command == MEMBERS && options->argument == NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "members needs the name of a session");
     } else if (command == BRAKE && options->argument != NULL &&

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "redis/address.h"
+#include "redis/sentinel.h"
 
 /* Read when no --config is given, if it is there. */
 #define MU_CTL_CONFIG_DEFAULT "/etc/muster/muster.yaml"
@@ -20,6 +21,8 @@ enum mu_ctl_exit { MU_CTL_FINE = 0, MU_CTL_NO = 1, MU_CTL_USAGE = 2, MU_CTL_UNRE
 struct mu_ctl_options {
     const char *config;
     const char *url;
+    const char *sentinels; /* host:port,… */
+    const char *master;
     struct mu_redis_tls_options tls; /* of a rediss:// URL; NULL: of the configuration, or none */
     const char *name_space;
     const char *state_dir;
@@ -60,6 +63,9 @@ struct mu_ctl {
     /* Where Redis is: one of both, owned; `source` names the option or key for errors. */
     char *url, *state_dir;
     const char *source;
+    /* Or the sentinels that know, and the master's name, owned; without them `count` is 0. */
+    struct mu_sentinel_places places;
+    char *master;
     struct {
         char *ca, *certificate, *key, *server_name;
     } tls;                           /* owned; as in mu_redis_tls_options */
