@@ -19,15 +19,20 @@ enum command {
     CALL = 128,
     TOKEN = 512,
     EXPLAIN = 1024, /* explain-auth */
-    TELL = 2048     /* explain */
+    TELL = 2048,    /* explain */
+    DRAIN = 4096,
+    UNDRAIN = 8192
 };
-#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL | FLUSH | TELL)
-#define ALL (EVERY | TOKEN | EXPLAIN)                          /* those that need no Redis, too */
-#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL) /* what --via can do */
+/* What --via can do. */
+#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL | DRAIN | UNDRAIN)
+#define EVERY (DOORS | WATCH | FSCK | BRAKE | FLUSH | TELL)
+#define ALL (EVERY | TOKEN | EXPLAIN) /* those that need no Redis, too */
 
 #define TIMEOUT_MS 5000 /* --timeout, when it is not said */
+#define DRAIN_MS 600000 /* the same of drain --wait */
+#define NOT_SAID UINT64_MAX
 
-enum kind { TEXT, FLAG, NUMBER, DURATION, LIST };
+enum kind { TEXT, FLAG, NUMBER, DURATION, LIST, RATE };
 
 struct option {
     const char *name;
@@ -68,6 +73,10 @@ static const struct option options_table[] = {
     {"token", TEXT, DOORS, AT(token)},
     {"instance", TEXT, DOORS | TOKEN | EXPLAIN, AT(instance)},
     {"timeout", DURATION, DOORS, AT(timeout_ms)},
+    {"rate", RATE, DRAIN, AT(rate)},
+    {"notice", DURATION, DRAIN, AT(notice_ms)},
+    {"wait", FLAG, DRAIN, AT(wait)},
+    {"off", FLAG, DRAIN, AT(off)},
     {"kind", TEXT, TOKEN | EXPLAIN, AT(kind)},
     {"role", LIST, TOKEN | EXPLAIN, LIST_AT(roles, role_count)},
     {"expires", TEXT, TOKEN, AT(expires)},
@@ -85,6 +94,7 @@ static const struct {
     {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS},    {"members", MEMBERS},
     {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},          {"call", CALL},
     {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN}, {"explain", TELL},
+    {"drain", DRAIN},   {"undrain", UNDRAIN},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -104,6 +114,12 @@ void mu_ctl_usage(FILE *out) {
           "  explain session|connection|instance NAME [--limit N]\n"
           "                                why it leads, why it left, by the journal in Redis\n"
           "  brake [release]               does the brake hold, and let it go\n"
+          "  drain INSTANCE [--rate N/s [--notice DURATION]] [--wait [--timeout DURATION]]\n"
+          "                                no new connections, its leaderships move; with a rate\n"
+          "                                its connections are told to move, so many a second,\n"
+          "                                and have 30s (--notice) to do so. --wait shows how far\n"
+          "                                it is, until none is left (10m, --timeout)\n"
+          "  undrain INSTANCE              ends that (also drain INSTANCE --off)\n"
           "  flush                         lets every daemon forget cached decisions\n"
           "  call OPERATION [ARGUMENT]...  any operation, through a door; -- ends the options\n"
           "  token new NAME [--kind instance|operator|user] [--instance ID] [--role R]...\n"
@@ -122,7 +138,7 @@ void mu_ctl_usage(FILE *out) {
           "--tls-cert FILE and --tls-key FILE where Redis demands a client's certificate,\n"
           "--tls-server-name NAME when its certificate is for another name.\n"
           "\n"
-          "status, instances, sessions, members and call ask a musterd, at the first unix\n"
+          "status, instances, sessions, members, drain and call ask a musterd, at the first unix\n"
           "socket on which transport_resp listens by the configuration, and Redis itself when\n"
           "none answers; else with\n"
           "  --door unix:///path|host:port  [--token TOKEN|file:PATH] [--timeout DURATION]\n"
@@ -201,6 +217,16 @@ static bool store(struct mu_ctl_options *options, const struct option *option, c
             return false;
         }
         return true;
+    case RATE: {
+        size_t digits = strspn(value, "0123456789");
+        if (!parse_number(value, digits, (uint64_t *)(void *)place) ||
+            (value[digits] != '\0' && strcmp(value + digits, "/s") != 0)) {
+            mu_error_set(error, MUSTER_BAD_REQUEST, "--%s takes a number such as 200/s, not '%s'",
+                         option->name, value);
+            return false;
+        }
+        return true;
+    }
     case DURATION:
         if (!parse_duration(value, (uint64_t *)(void *)place)) {
             mu_error_set(error, MUSTER_BAD_REQUEST,
@@ -295,6 +321,14 @@ static bool check_explain(const struct mu_ctl_options *options) {
     return (options->action != NULL || options->operation != NULL) && options->session_count <= 1;
 }
 
+static bool check_drain(const struct mu_ctl_options *options) {
+    bool off = options->off || strcmp(options->command, "undrain") == 0;
+    bool plain = options->rate == 0 && options->notice_ms == 0 && !options->wait;
+    return options->argument != NULL && (!off || plain) &&
+           (options->notice_ms == 0 || options->rate > 0) &&
+           (options->wait || options->wait_ms == DRAIN_MS);
+}
+
 /* What holds between the options. */
 static bool check(const struct mu_ctl_options *options, int command, int allowed,
                   const char *last_narrow, struct mu_error *error) {
@@ -322,6 +356,10 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
                strcmp(options->argument, "release") != 0) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "brake takes no argument but release, not '%s'",
                      options->argument);
+    } else if ((command == DRAIN || command == UNDRAIN) && !check_drain(options)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "drain takes the name of an instance; --notice goes with --rate, --timeout "
+                     "with --wait, and --off with none of them");
     } else if (command == TOKEN && !check_token(options)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "token takes `new` and one name, or `hash` and no option");
@@ -334,8 +372,8 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
     } else if (command == EXPLAIN && !check_explain(options)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "explain-auth takes --action or --operation, and one --session at most");
-    } else if (command != MEMBERS && command != BRAKE && command != CALL && command != TOKEN &&
-               command != TELL && options->argument != NULL) {
+    } else if ((command & (MEMBERS | BRAKE | CALL | TOKEN | TELL | DRAIN | UNDRAIN)) == 0 &&
+               options->argument != NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
                      options->argument);
     } else if (options->brief && options->json) {
@@ -345,6 +383,17 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
                check_via(options, command, error);
     }
     return false;
+}
+
+/* That of drain is how long it waits for the end, not for an answer. */
+static void settle_timeouts(struct mu_ctl_options *options, int command) {
+    uint64_t said = options->timeout_ms;
+    if (command == DRAIN || command == UNDRAIN) {
+        options->wait_ms = said == NOT_SAID ? DRAIN_MS : said;
+        options->timeout_ms = said == 0 ? 0 : TIMEOUT_MS;
+    } else if (said == NOT_SAID) {
+        options->timeout_ms = TIMEOUT_MS;
+    }
 }
 
 static bool store_word(struct mu_ctl_options *options, const char *word, struct mu_error *error) {
@@ -371,7 +420,7 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
     memset(options, 0, sizeof *options);
     options->patience_ms = UINT64_MAX; /* the command's own default */
     options->limit = UINT64_MAX;
-    options->timeout_ms = TIMEOUT_MS;
+    options->timeout_ms = NOT_SAID;
     bool plain = false; /* behind -- */
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
@@ -420,6 +469,7 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
         }
     }
     int command = options->command != NULL ? find_command(options->command) : 0;
+    settle_timeouts(options, command);
     return check(options, command, allowed, last_narrow, error) ? MU_CTL_PARSE_RUN
                                                                 : MU_CTL_PARSE_BAD;
 }

@@ -55,6 +55,12 @@ struct mu_ctl_options {
     /* explain-auth; `kind` also of token */
     const char *principal, *kind, *action, *operation, *connection, *user;
     const char *expires; /* token: a date */
+    /* drain, undrain */
+    uint64_t rate;      /* connections told to move a second; 0: none */
+    uint64_t notice_ms; /* that each of them has; 0: not said */
+    bool off;
+    bool wait;
+    uint64_t wait_ms; /* at most so long */
 };
 
 struct mu_ctl {
@@ -88,6 +94,9 @@ enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_flush(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_explain(struct mu_ctl *ctl);
+struct mu_via;
+/* `via` NULL: with Redis itself. */
+enum mu_ctl_exit mu_ctl_drain(struct mu_ctl *ctl, struct mu_via *via);
 
 /* Those that need no Redis. */
 enum mu_ctl_exit mu_ctl_token(const struct mu_ctl_options *options);
