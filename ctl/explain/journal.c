@@ -34,7 +34,7 @@ static size_t read_page(struct mu_ctl *ctl, char last[48], const char *word,
         *error = json_string(page->str);
     }
     for (size_t i = 0; i < count; i++) {
-        const redisReply *item = page->element[i];
+        const redisReply *item = mu_reply_at(page, i);
         const redisReply *text = mu_reply_at(mu_reply_at(item, 1), 1);
         snprintf(last, 48, "(%s", mu_reply_text(mu_reply_at(item, 0)));
         if (!mu_reply_is_text(text) || strstr(text->str, word) == NULL) {
