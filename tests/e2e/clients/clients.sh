@@ -3,9 +3,6 @@
 # daemons whose doors have ports of their own, and a client program that says when the first one is
 # to be restarted and killed. Sourced, never run; expects `set -euo pipefail`.
 
-# shellcheck source=tests/lib/access.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../../lib/access.sh"
-
 build=
 source=
 dir=
@@ -70,7 +67,7 @@ start_daemon() {
   hash=$(printf 'saltsalt%s' "$secret" | sha256sum | cut -d' ' -f1)
   : >"$dir/$name.log"
   "$build/musterd" --set "coordinator.id=$name" --set "redis.mode=external" \
-    --set "redis.url=$(redis_url muster-daemon)" --set detector.suspect_after=1h \
+    --set "redis.url=unix://$dir/redis.sock" --set detector.suspect_after=1h \
     --set detector.dead_after=2h --set authorization.default=allow \
     --set "authorization.chain=[auth_rules]" --set "plugins.load=[
       {name: $build/plugins/auth_rules.so, config: {principals: {
@@ -91,9 +88,7 @@ begin() {
   dir=$(mktemp -d "${TMPDIR:-/tmp}/mt-XXXXXX")
   trap clean_up EXIT
   "$source/tests/lib/certificates.sh" "$dir"
-  guard "$dir" "$source"
-  redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" \
-    "${server_options[@]}" >"$dir/redis.log" &
+  redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" >"$dir/redis.log" &
   started[redis]=$!
   wait_for 'Redis' redis-cli -s "$dir/redis.sock" PING
   start_daemon first
@@ -131,6 +126,5 @@ run_client() {
   wait "${started[client]}" || fail "the client failed"
   unset 'started[client]'
   grep -q 'event=instance\.suspected' "$dir"/*.log && fail "an instance was suspected"
-  check_access || fail 'Redis refused somebody something'
   echo ok
 }
