@@ -26,7 +26,7 @@ struct sentinel {
     struct mt_process *process;
     const char *file;
     int port;
-    char name[24];
+    char name[32];
 };
 
 struct mt_sentinels {
