@@ -18,15 +18,21 @@ enum command {
     FLUSH = 256,
     CALL = 128,
     TOKEN = 512,
-    EXPLAIN = 1024
+    EXPLAIN = 1024, /* explain-auth */
+    TELL = 2048,    /* explain */
+    DRAIN = 4096,
+    UNDRAIN = 8192
 };
-#define EVERY (STATUS | INSTANCES | SESSIONS | MEMBERS | WATCH | FSCK | BRAKE | CALL | FLUSH)
-#define ALL (EVERY | TOKEN | EXPLAIN)                          /* those that need no Redis, too */
-#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL) /* what --via can do */
+/* What --via can do. */
+#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL | DRAIN | UNDRAIN)
+#define EVERY (DOORS | WATCH | FSCK | BRAKE | FLUSH | TELL)
+#define ALL (EVERY | TOKEN | EXPLAIN) /* those that need no Redis, too */
 
 #define TIMEOUT_MS 5000 /* --timeout, when it is not said */
+#define DRAIN_MS 600000 /* the same of drain --wait */
+#define NOT_SAID UINT64_MAX
 
-enum kind { TEXT, FLAG, NUMBER, DURATION, LIST };
+enum kind { TEXT, FLAG, NUMBER, DURATION, LIST, RATE };
 
 struct option {
     const char *name;
@@ -44,6 +50,12 @@ struct option {
 static const struct option options_table[] = {
     {"config", TEXT, EVERY | EXPLAIN, AT(config)},
     {"url", TEXT, EVERY, AT(url)},
+    {"sentinel", TEXT, EVERY, AT(sentinels)},
+    {"master", TEXT, EVERY, AT(master)},
+    {"tls-ca", TEXT, EVERY, AT(tls.ca)},
+    {"tls-cert", TEXT, EVERY, AT(tls.certificate)},
+    {"tls-key", TEXT, EVERY, AT(tls.key)},
+    {"tls-server-name", TEXT, EVERY, AT(tls.server_name)},
     {"namespace", TEXT, EVERY, AT(name_space)},
     {"state-dir", TEXT, EVERY, AT(state_dir)},
     {"json", FLAG, ALL, AT(json)},
@@ -51,16 +63,20 @@ static const struct option options_table[] = {
     {"count", NUMBER, WATCH, AT(count)},
     {"for", DURATION, WATCH, AT(for_ms)},
     {"brief", FLAG, WATCH, AT(brief)},
-    {"limit", NUMBER, SESSIONS | FSCK, AT(limit)},
+    {"limit", NUMBER, SESSIONS | FSCK | TELL, AT(limit)},
     {"offset", NUMBER, SESSIONS, AT(offset)},
     {"repair", FLAG, FSCK, AT(repair)},
     {"watch", DURATION, FSCK, AT(listen_ms)},
     {"patience", DURATION, FSCK, AT(patience_ms)},
-    {"via", TEXT, DOORS, AT(via)},
+    {"via", TEXT, DOORS | TELL, AT(via)},
     {"door", TEXT, DOORS, AT(door)},
     {"token", TEXT, DOORS, AT(token)},
     {"instance", TEXT, DOORS | TOKEN | EXPLAIN, AT(instance)},
     {"timeout", DURATION, DOORS, AT(timeout_ms)},
+    {"rate", RATE, DRAIN, AT(rate)},
+    {"notice", DURATION, DRAIN, AT(notice_ms)},
+    {"wait", FLAG, DRAIN, AT(wait)},
+    {"off", FLAG, DRAIN, AT(off)},
     {"kind", TEXT, TOKEN | EXPLAIN, AT(kind)},
     {"role", LIST, TOKEN | EXPLAIN, LIST_AT(roles, role_count)},
     {"expires", TEXT, TOKEN, AT(expires)},
@@ -77,7 +93,8 @@ static const struct {
 } commands_table[] = {
     {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS},    {"members", MEMBERS},
     {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},          {"call", CALL},
-    {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN},
+    {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN}, {"explain", TELL},
+    {"drain", DRAIN},   {"undrain", UNDRAIN},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -94,7 +111,15 @@ void mu_ctl_usage(FILE *out) {
           "                                events as they happen; --brief sums up each second\n"
           "  fsck [--repair] [--watch DURATION] [--patience DURATION] [--limit N]\n"
           "                                checks the invariants of the data, and mends them\n"
+          "  explain session|connection|instance NAME [--limit N]\n"
+          "                                why it leads, why it left, by the journal in Redis\n"
           "  brake [release]               does the brake hold, and let it go\n"
+          "  drain INSTANCE [--rate N/s [--notice DURATION]] [--wait [--timeout DURATION]]\n"
+          "                                no new connections, its leaderships move; with a rate\n"
+          "                                its connections are told to move, so many a second,\n"
+          "                                and have 30s (--notice) to do so. --wait shows how far\n"
+          "                                it is, until none is left (10m, --timeout)\n"
+          "  undrain INSTANCE              ends that (also drain INSTANCE --off)\n"
           "  flush                         lets every daemon forget cached decisions\n"
           "  call OPERATION [ARGUMENT]...  any operation, through a door; -- ends the options\n"
           "  token new NAME [--kind instance|operator|user] [--instance ID] [--role R]...\n"
@@ -104,11 +129,16 @@ void mu_ctl_usage(FILE *out) {
           "        --action A | --operation OP [--session S] [--connection C] [--instance I]\n"
           "        [--user U]              which rule of auth_rules decides that\n"
           "\n"
-          "Where Redis is: --url (redis://host:port/db or unix:///path), or the socket in\n"
+          "Where Redis is: --url (redis://host:port/db, rediss:// for TLS, or unix:///path), or\n"
+          "what the sentinels of --sentinel host:port[,host:port...] call --master NAME (a --url\n"
+          "beside them has the master's user, password and database), or the socket in\n"
           "--state-dir, or what the configuration says (/etc/muster/muster.yaml without\n"
           "--config). A duration is 250ms, 3s, 5m or 2h.\n"
+          "With rediss://, else of the configuration: --tls-ca FILE (none: the system's store),\n"
+          "--tls-cert FILE and --tls-key FILE where Redis demands a client's certificate,\n"
+          "--tls-server-name NAME when its certificate is for another name.\n"
           "\n"
-          "status, instances, sessions, members and call ask a musterd, at the first unix\n"
+          "status, instances, sessions, members, drain and call ask a musterd, at the first unix\n"
           "socket on which transport_resp listens by the configuration, and Redis itself when\n"
           "none answers; else with\n"
           "  --door unix:///path|host:port  [--token TOKEN|file:PATH] [--timeout DURATION]\n"
@@ -187,6 +217,16 @@ static bool store(struct mu_ctl_options *options, const struct option *option, c
             return false;
         }
         return true;
+    case RATE: {
+        size_t digits = strspn(value, "0123456789");
+        if (!parse_number(value, digits, (uint64_t *)(void *)place) ||
+            (value[digits] != '\0' && strcmp(value + digits, "/s") != 0)) {
+            mu_error_set(error, MUSTER_BAD_REQUEST, "--%s takes a number such as 200/s, not '%s'",
+                         option->name, value);
+            return false;
+        }
+        return true;
+    }
     case DURATION:
         if (!parse_duration(value, (uint64_t *)(void *)place)) {
             mu_error_set(error, MUSTER_BAD_REQUEST,
@@ -230,8 +270,9 @@ static bool check_via(const struct mu_ctl_options *options, int command, struct 
     const char *via = options->via != NULL ? options->via : "";
     bool pubsub = strcmp(via, "pubsub") == 0;
     bool redis =
-        strcmp(via, "redis") == 0 || (options->via == NULL && options->door == NULL &&
-                                      (options->url != NULL || options->state_dir != NULL));
+        strcmp(via, "redis") == 0 ||
+        (options->via == NULL && options->door == NULL &&
+         (options->url != NULL || options->sentinels != NULL || options->state_dir != NULL));
     const char *wrong = NULL;
     if (options->via != NULL && !pubsub && !redis && strcmp(via, "resp") != 0) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
@@ -269,8 +310,23 @@ static bool check_token(const struct mu_ctl_options *options) {
                                        : false;
 }
 
+static bool check_tell(const struct mu_ctl_options *options) {
+    const char *what = options->argument != NULL ? options->argument : "";
+    return options->rest_count == 1 &&
+           (strcmp(what, "session") == 0 || strcmp(what, "connection") == 0 ||
+            strcmp(what, "instance") == 0);
+}
+
 static bool check_explain(const struct mu_ctl_options *options) {
     return (options->action != NULL || options->operation != NULL) && options->session_count <= 1;
+}
+
+static bool check_drain(const struct mu_ctl_options *options) {
+    bool off = options->off || strcmp(options->command, "undrain") == 0;
+    bool plain = options->rate == 0 && options->notice_ms == 0 && !options->wait;
+    return options->argument != NULL && (!off || plain) &&
+           (options->notice_ms == 0 || options->rate > 0) &&
+           (options->wait || options->wait_ms == DRAIN_MS);
 }
 
 /* What holds between the options. */
@@ -287,28 +343,57 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
     } else if (options->url != NULL && (options->config != NULL || options->state_dir != NULL)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "--url says by itself where Redis is; leave out --config and --state-dir");
+    } else if ((options->sentinels == NULL) != (options->master == NULL)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "--sentinel and --master go together");
+    } else if (options->sentinels != NULL &&
+               (options->config != NULL || options->state_dir != NULL)) {
+        mu_error_set(
+            error, MUSTER_BAD_REQUEST,
+            "--sentinel says by itself where Redis is; leave out --config and --state-dir");
     } else if (command == MEMBERS && options->argument == NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "members needs the name of a session");
     } else if (command == BRAKE && options->argument != NULL &&
                strcmp(options->argument, "release") != 0) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "brake takes no argument but release, not '%s'",
                      options->argument);
+    } else if ((command == DRAIN || command == UNDRAIN) && !check_drain(options)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "drain takes the name of an instance; --notice goes with --rate, --timeout "
+                     "with --wait, and --off with none of them");
     } else if (command == TOKEN && !check_token(options)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "token takes `new` and one name, or `hash` and no option");
+    } else if (command == TELL && !check_tell(options)) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "explain takes session, connection or instance, and a name");
+    } else if (command == TELL && options->via != NULL && strcmp(options->via, "redis") != 0) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "the journal can be read in Redis only, not through a door: leave --via out");
     } else if (command == EXPLAIN && !check_explain(options)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "explain-auth takes --action or --operation, and one --session at most");
-    } else if (command != MEMBERS && command != BRAKE && command != CALL && command != TOKEN &&
+    } else if ((command & (MEMBERS | BRAKE | CALL | TOKEN | TELL | DRAIN | UNDRAIN)) == 0 &&
                options->argument != NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
                      options->argument);
     } else if (options->brief && options->json) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "--brief and --json do not go together");
     } else {
-        return command == TOKEN || command == EXPLAIN || check_via(options, command, error);
+        return command == TOKEN || command == EXPLAIN || command == TELL ||
+               check_via(options, command, error);
     }
     return false;
+}
+
+/* That of drain is how long it waits for the end, not for an answer. */
+static void settle_timeouts(struct mu_ctl_options *options, int command) {
+    uint64_t said = options->timeout_ms;
+    if (command == DRAIN || command == UNDRAIN) {
+        options->wait_ms = said == NOT_SAID ? DRAIN_MS : said;
+        options->timeout_ms = said == 0 ? 0 : TIMEOUT_MS;
+    } else if (said == NOT_SAID) {
+        options->timeout_ms = TIMEOUT_MS;
+    }
 }
 
 static bool store_word(struct mu_ctl_options *options, const char *word, struct mu_error *error) {
@@ -316,7 +401,8 @@ static bool store_word(struct mu_ctl_options *options, const char *word, struct 
         options->command = word;
     } else if (options->argument == NULL) {
         options->argument = word;
-    } else if (strcmp(options->command, "call") == 0 || strcmp(options->command, "token") == 0) {
+    } else if (strcmp(options->command, "call") == 0 || strcmp(options->command, "token") == 0 ||
+               (strcmp(options->command, "explain") == 0 && options->rest_count == 0)) {
         options->rest =
             mu_realloc(options->rest, (options->rest_count + 1) * sizeof *options->rest);
         options->rest[options->rest_count++] = word;
@@ -334,7 +420,7 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
     memset(options, 0, sizeof *options);
     options->patience_ms = UINT64_MAX; /* the command's own default */
     options->limit = UINT64_MAX;
-    options->timeout_ms = TIMEOUT_MS;
+    options->timeout_ms = NOT_SAID;
     bool plain = false; /* behind -- */
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
@@ -383,6 +469,7 @@ enum mu_ctl_parse mu_ctl_arguments(int argc, char **argv, struct mu_ctl_options 
         }
     }
     int command = options->command != NULL ? find_command(options->command) : 0;
+    settle_timeouts(options, command);
     return check(options, command, allowed, last_narrow, error) ? MU_CTL_PARSE_RUN
                                                                 : MU_CTL_PARSE_BAD;
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "redis/address.h"
+#include "redis/sentinel.h"
 
 /* Read when no --config is given, if it is there. */
 #define MU_CTL_CONFIG_DEFAULT "/etc/muster/muster.yaml"
@@ -20,12 +21,16 @@ enum mu_ctl_exit { MU_CTL_FINE = 0, MU_CTL_NO = 1, MU_CTL_USAGE = 2, MU_CTL_UNRE
 struct mu_ctl_options {
     const char *config;
     const char *url;
+    const char *sentinels; /* host:port,… */
+    const char *master;
+    struct mu_redis_tls_options tls; /* of a rediss:// URL; NULL: of the configuration, or none */
     const char *name_space;
     const char *state_dir;
     bool json;
     const char *command;
-    const char *argument; /* members S, brake release, call OP, token new */
-    const char **rest;    /* call: the arguments of the operation, token new: the name; owned */
+    const char *argument; /* members S, brake release, call OP, token new, explain session */
+    const char *
+        *rest; /* call: the arguments of the operation, token new, explain: the name; owned */
     size_t rest_count;
     const char **sessions; /* --session: of watch it may repeat; the array is owned */
     size_t session_count;
@@ -34,7 +39,8 @@ struct mu_ctl_options {
     uint64_t count;  /* watch: ends after so many events; 0: never */
     uint64_t for_ms; /* watch: ends after that time; 0: never */
     bool brief;
-    uint64_t limit;     /* sessions: at most so many; fsck: findings listed an invariant; 0: all */
+    uint64_t limit;     /* sessions: at most so many; fsck: findings listed an invariant, explain:
+                         * entries     of the journal; 0: all */
     uint64_t offset;    /* sessions: skips so many */
     bool repair;        /* fsck: mends what it finds */
     uint64_t listen_ms; /* fsck --watch: listens to the events that long */
@@ -49,6 +55,12 @@ struct mu_ctl_options {
     /* explain-auth; `kind` also of token */
     const char *principal, *kind, *action, *operation, *connection, *user;
     const char *expires; /* token: a date */
+    /* drain, undrain */
+    uint64_t rate;      /* connections told to move a second; 0: none */
+    uint64_t notice_ms; /* that each of them has; 0: not said */
+    bool off;
+    bool wait;
+    uint64_t wait_ms; /* at most so long */
 };
 
 struct mu_ctl {
@@ -57,6 +69,12 @@ struct mu_ctl {
     /* Where Redis is: one of both, owned; `source` names the option or key for errors. */
     char *url, *state_dir;
     const char *source;
+    /* Or the sentinels that know, and the master's name, owned; without them `count` is 0. */
+    struct mu_sentinel_places places;
+    char *master;
+    struct {
+        char *ca, *certificate, *key, *server_name;
+    } tls;                           /* owned; as in mu_redis_tls_options */
     struct mu_redis_address address; /* since mu_ctl_reach() */
     char where[256];                 /* the address for people, without credentials */
     char *door; /* owned: where transport_resp listens; NULL: nowhere that is known */
@@ -75,6 +93,10 @@ enum mu_ctl_exit mu_ctl_watch(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_flush(struct mu_ctl *ctl);
+enum mu_ctl_exit mu_ctl_explain(struct mu_ctl *ctl);
+struct mu_via;
+/* `via` NULL: with Redis itself. */
+enum mu_ctl_exit mu_ctl_drain(struct mu_ctl *ctl, struct mu_via *via);
 
 /* Those that need no Redis. */
 enum mu_ctl_exit mu_ctl_token(const struct mu_ctl_options *options);

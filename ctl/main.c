@@ -8,14 +8,26 @@
 #include "reach.h"
 #include "via/door.h"
 
+static enum mu_ctl_exit drain(struct mu_ctl *ctl) {
+    return mu_ctl_drain(ctl, NULL);
+}
+
 static enum mu_ctl_exit ask_redis(struct mu_ctl *ctl) {
     static const struct {
         const char *name;
         enum mu_ctl_exit (*run)(struct mu_ctl *ctl);
     } commands[] = {
-        {"status", mu_ctl_status},   {"instances", mu_ctl_instances}, {"sessions", mu_ctl_sessions},
-        {"members", mu_ctl_members}, {"watch", mu_ctl_watch},         {"fsck", mu_ctl_fsck},
-        {"brake", mu_ctl_brake},     {"flush", mu_ctl_flush},
+        {"status", mu_ctl_status},
+        {"instances", mu_ctl_instances},
+        {"sessions", mu_ctl_sessions},
+        {"members", mu_ctl_members},
+        {"watch", mu_ctl_watch},
+        {"fsck", mu_ctl_fsck},
+        {"brake", mu_ctl_brake},
+        {"flush", mu_ctl_flush},
+        {"explain", mu_ctl_explain},
+        {"drain", drain},
+        {"undrain", drain},
     };
     enum mu_ctl_exit status = mu_ctl_reach(ctl);
     for (size_t i = 0; status == MU_CTL_FINE && i < sizeof commands / sizeof commands[0]; i++) {

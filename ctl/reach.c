@@ -13,6 +13,9 @@
 #include "config/config.h"
 #include "config/tree.h"
 #include "redis/managed.h"
+#include "redis/tls.h"
+#include "redis/tls_pipe.h"
+#include "sentinel.h"
 
 static enum mu_ctl_exit complain(enum mu_ctl_exit status, const char *text) {
     fprintf(stderr, "musterctl: %s\n", text);
@@ -38,6 +41,26 @@ static enum mu_ctl_exit address_of_url(struct mu_ctl *ctl) {
         return complain(MU_CTL_USAGE, error.text);
     }
     return MU_CTL_FINE;
+}
+
+static enum mu_ctl_exit set_tls(struct mu_ctl *ctl) {
+    struct mu_error error = {0};
+    struct mu_redis_tls_options tls = {.ca = ctl->tls.ca,
+                                       .certificate = ctl->tls.certificate,
+                                       .key = ctl->tls.key,
+                                       .server_name = ctl->tls.server_name};
+    if (mu_redis_address_set_tls(&ctl->address, &tls, &error) != MUSTER_OK ||
+        mu_tls_check(&ctl->address, &error) != MUSTER_OK) {
+        mu_error_prefix(&error, "--tls-… or redis.tls");
+        return complain(MU_CTL_USAGE, error.text);
+    }
+    return MU_CTL_FINE;
+}
+
+/* An option, or else what the configuration says. NULL when neither does. */
+static char *either(const char *option, const char *configured) {
+    const char *text = option != NULL ? option : configured;
+    return text != NULL && text[0] != '\0' ? mu_strdup(text) : NULL;
 }
 
 /* Is `name` of plugins.load this plugin, by its name or as a path to it? */
@@ -71,7 +94,38 @@ static const char *door_of(const struct mu_config *config) {
     return found;
 }
 
-static void by_config(struct mu_ctl *ctl, const struct mu_config *config) {
+static enum mu_ctl_exit by_sentinels(struct mu_ctl *ctl, struct mu_sentinel_names *names) {
+    struct mu_error error = {0};
+    names->tls = (struct mu_redis_tls_options){.ca = ctl->tls.ca,
+                                               .certificate = ctl->tls.certificate,
+                                               .key = ctl->tls.key,
+                                               .server_name = ctl->tls.server_name};
+    if (mu_sentinel_places_read(names, &ctl->places, &error) != MUSTER_OK) {
+        return complain(MU_CTL_USAGE, error.text);
+    }
+    ctl->master = mu_strdup(names->master);
+    return MU_CTL_FINE;
+}
+
+static enum mu_ctl_exit sentinels_of_options(struct mu_ctl *ctl) {
+    const struct mu_ctl_options *options = ctl->options;
+    return by_sentinels(ctl, &(struct mu_sentinel_names){.master = options->master,
+                                                         .list = options->sentinels,
+                                                         .url = options->url});
+}
+
+static enum mu_ctl_exit sentinels_of_config(struct mu_ctl *ctl, const struct mu_config *config) {
+    return by_sentinels(ctl, &(struct mu_sentinel_names){
+                                 .master = config->redis.sentinel.master,
+                                 .addresses = (const char *const *)config->redis.sentinel.addresses,
+                                 .count = config->redis.sentinel.address_count,
+                                 .user = config->redis.sentinel.user,
+                                 .password = config->redis.sentinel.password,
+                                 .url = config->redis.url,
+                             });
+}
+
+static enum mu_ctl_exit by_config(struct mu_ctl *ctl, const struct mu_config *config) {
     const struct mu_ctl_options *options = ctl->options;
     const char *door = options->door != NULL ? options->door : door_of(config);
     ctl->name_space =
@@ -79,6 +133,13 @@ static void by_config(struct mu_ctl *ctl, const struct mu_config *config) {
     ctl->connect_timeout_ms = config->redis.connect_timeout_ms;
     ctl->command_timeout_ms = config->redis.command_timeout_ms;
     ctl->door = door != NULL ? mu_strdup(door) : NULL;
+    ctl->tls.ca = either(options->tls.ca, config->redis.tls.ca);
+    ctl->tls.certificate = either(options->tls.certificate, config->redis.tls.certificate);
+    ctl->tls.key = either(options->tls.key, config->redis.tls.key);
+    ctl->tls.server_name = either(options->tls.server_name, config->redis.tls.server_name);
+    if (options->sentinels != NULL) {
+        return sentinels_of_options(ctl);
+    }
     if (options->url != NULL) {
         ctl->url = mu_strdup(options->url);
         ctl->source = "--url";
@@ -86,10 +147,13 @@ static void by_config(struct mu_ctl *ctl, const struct mu_config *config) {
         ctl->state_dir = mu_strdup(options->state_dir);
     } else if (config->redis.mode == MU_REDIS_MANAGED) {
         ctl->state_dir = mu_strdup(config->state_dir);
+    } else if (config->redis.mode == MU_REDIS_SENTINEL) {
+        return sentinels_of_config(ctl, config);
     } else {
         ctl->url = mu_strdup(config->redis.url);
         ctl->source = "redis.url";
     }
+    return MU_CTL_FINE;
 }
 
 enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *options) {
@@ -100,16 +164,17 @@ enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *op
 
     memset(ctl, 0, sizeof *ctl);
     ctl->options = options;
-    /* With --url or --state-dir alone nothing of this machine's configuration is meant. */
-    if (path == NULL && options->url == NULL && options->state_dir == NULL &&
-        access(MU_CTL_CONFIG_DEFAULT, F_OK) == 0) {
+    /* With --url, --sentinel or --state-dir alone nothing of this machine's configuration is meant.
+     */
+    if (path == NULL && options->url == NULL && options->sentinels == NULL &&
+        options->state_dir == NULL && access(MU_CTL_CONFIG_DEFAULT, F_OK) == 0) {
         path = MU_CTL_CONFIG_DEFAULT;
     }
     mu_config_init(&config);
     if (path != NULL && mu_config_load(&config, path, &error) != MUSTER_OK) {
         status = complain(MU_CTL_USAGE, error.text);
     } else {
-        by_config(ctl, &config);
+        status = by_config(ctl, &config);
     }
     mu_config_deinit(&config);
     if (status == MU_CTL_FINE && !mu_id_valid(ctl->name_space, strlen(ctl->name_space))) {
@@ -159,14 +224,29 @@ static bool log_in(const struct mu_redis_address *address, redisContext *redis,
 }
 
 redisContext *mu_ctl_connect(struct mu_ctl *ctl, const char *client_name, struct mu_error *error) {
-    const struct mu_redis_address *address = &ctl->address;
+    if (ctl->places.count > 0 && !mu_ctl_find_master(ctl, error)) {
+        return NULL;
+    }
+    return mu_ctl_connect_to(ctl, &ctl->address, client_name, error);
+}
+
+redisContext *mu_ctl_connect_to(const struct mu_ctl *ctl, const struct mu_redis_address *address,
+                                const char *client_name, struct mu_error *error) {
     struct timeval connect = {.tv_sec = (time_t)(ctl->connect_timeout_ms / 1000),
                               .tv_usec = (suseconds_t)(ctl->connect_timeout_ms % 1000 * 1000)};
     struct timeval command = {.tv_sec = (time_t)(ctl->command_timeout_ms / 1000),
                               .tv_usec = (suseconds_t)(ctl->command_timeout_ms % 1000 * 1000)};
-    redisContext *redis = address->path != NULL
-                              ? redisConnectUnixWithTimeout(address->path, connect)
-                              : redisConnectWithTimeout(address->host, address->port, connect);
+    redisContext *redis = NULL;
+    if (address->tls) {
+        redis = mu_tls_pipe_connect(address, ctl->connect_timeout_ms, error);
+    } else if (address->path != NULL) {
+        redis = redisConnectUnixWithTimeout(address->path, connect);
+    } else {
+        redis = redisConnectWithTimeout(address->host, address->port, connect);
+    }
+    if (redis == NULL && address->tls) {
+        return NULL;
+    }
     if (redis == NULL || redis->err != 0) {
         mu_error_set(error, MUSTER_UNAVAILABLE, "%s",
                      redis != NULL ? redis->errstr : "out of memory");
@@ -187,19 +267,26 @@ redisContext *mu_ctl_connect(struct mu_ctl *ctl, const char *client_name, struct
 
 enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl) {
     struct mu_error error = {0};
-    enum mu_ctl_exit status = ctl->url != NULL ? address_of_url(ctl) : address_of_state_dir(ctl);
+    enum mu_ctl_exit status = MU_CTL_FINE;
+    if (ctl->places.count > 0) {
+        snprintf(ctl->where, sizeof ctl->where, "(the master '%s')", ctl->master);
+    } else {
+        status = ctl->url != NULL ? address_of_url(ctl) : address_of_state_dir(ctl);
+        status = status == MU_CTL_FINE ? set_tls(ctl) : status;
+        mu_redis_address_describe(&ctl->address, ctl->where, sizeof ctl->where);
+    }
     if (status != MU_CTL_FINE) {
         return status;
     }
-    mu_redis_address_describe(&ctl->address, ctl->where, sizeof ctl->where);
     ctl->redis = mu_ctl_connect(ctl, "musterctl", &error);
     if (ctl->redis == NULL) {
         fprintf(stderr,
                 "musterctl: Redis at %s cannot be used: %s; is it running, and is this the right "
-                "one? Name it with --url, --state-dir or --config\n",
+                "one? Name it with --url, --sentinel, --state-dir or --config\n",
                 ctl->where, error.text);
         return MU_CTL_UNREACHABLE;
     }
+    mu_redis_address_describe(&ctl->address, ctl->where, sizeof ctl->where);
     return MU_CTL_FINE;
 }
 
@@ -209,8 +296,16 @@ void mu_ctl_leave(struct mu_ctl *ctl) {
         ctl->redis = NULL;
     }
     mu_redis_address_deinit(&ctl->address);
+    mu_sentinel_places_deinit(&ctl->places);
+    free(ctl->master);
+    ctl->master = NULL;
     free(ctl->name_space);
     free(ctl->url);
+    free(ctl->tls.ca);
+    free(ctl->tls.certificate);
+    free(ctl->tls.key);
+    free(ctl->tls.server_name);
+    memset(&ctl->tls, 0, sizeof ctl->tls);
     free(ctl->state_dir);
     free(ctl->door);
     ctl->name_space = ctl->url = ctl->state_dir = ctl->door = NULL;

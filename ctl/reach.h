@@ -12,8 +12,11 @@ enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *op
 enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl);
 void mu_ctl_leave(struct mu_ctl *ctl);
 
-/* One more connection to the same Redis, logged in and on the right database; the caller's to
- * redisFree(). NULL with the reason. */
+/* A connection to there, logged in and on the right database; the caller's to redisFree(). NULL
+ * with the reason. */
+redisContext *mu_ctl_connect_to(const struct mu_ctl *ctl, const struct mu_redis_address *address,
+                                const char *client_name, struct mu_error *error);
+/* One more connection to the same Redis, or to what is the master now. */
 redisContext *mu_ctl_connect(struct mu_ctl *ctl, const char *client_name, struct mu_error *error);
 
 #endif

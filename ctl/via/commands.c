@@ -178,8 +178,15 @@ static enum mu_ctl_exit call(struct mu_via *via) {
     return status;
 }
 
+static bool is_drain(const char *command) {
+    return strcmp(command, "drain") == 0 || strcmp(command, "undrain") == 0;
+}
+
 const char *mu_via_instance(const struct mu_ctl_options *options) {
     enum muster_operation operation = MUSTER_OPERATIONS;
+    if (is_drain(options->command)) {
+        return options->argument;
+    }
     if (strcmp(options->command, "call") != 0 ||
         !mu_operation_find(options->argument, strlen(options->argument), &operation) ||
         !mu_operations[operation].writes) {
@@ -201,6 +208,9 @@ enum mu_ctl_exit mu_ctl_via(struct mu_via *via) {
     }
     if (strcmp(command, "call") == 0) {
         return call(via);
+    }
+    if (is_drain(command)) {
+        return mu_ctl_drain(via->ctl, via);
     }
     return show_pages(via, strcmp(command, "members") == 0 ? via->ctl->options->argument : NULL);
 }

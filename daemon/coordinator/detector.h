@@ -44,16 +44,17 @@
 enum mu_verdict_kind { MU_VERDICT_SUSPECT, MU_VERDICT_BURY };
 
 struct mu_verdict {
-    enum mu_verdict_kind kind;
-    char instance[MU_ID_SIZE];
-    char incarnation[MU_ID_SIZE];
-    char score[MU_SCORE_SIZE]; /* as Redis wrote it */
     /* For people: */
     const char *cause;    /* "silence", "lifeline" or "inbox" */
     const char *heard_by; /* the last sign of life: "channel", "score"; "nothing": none was seen */
     uint64_t silent_ms;   /* since then, or since we began to look */
+    uint64_t quiet_ms;    /* lifeline: since that socket brought its last sign of life */
     char daemon[MU_ID_SIZE]; /* lifeline: whose door it was; "" when it was not told */
-    uint64_t quiet_ms;       /* lifeline: since that socket brought its last sign of life */
+    /* For Redis: */
+    char instance[MU_ID_SIZE];
+    char incarnation[MU_ID_SIZE];
+    char score[MU_SCORE_SIZE]; /* as Redis wrote it */
+    enum mu_verdict_kind kind;
 };
 
 struct mu_detector_instance { /* a look from outside */

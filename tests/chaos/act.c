@@ -56,10 +56,7 @@ static void act_on_actor(struct ch_stage *stage, const struct ch_step *step) {
     }
 }
 
-static void act_on_link(struct ch_stage *stage, const struct ch_step *step) {
-    const struct ch_actor *actor =
-        step->side == CH_OF_SIM ? &stage->sims[step->target] : &stage->daemons[step->target];
-    const char *name = stage->links.list[actor->link].name;
+static void act_on_one(struct ch_stage *stage, const struct ch_step *step, const char *name) {
     if (step->over)
         ch_links_tell(&stage->links, "heal %s", name);
     else if (step->action == CH_CUT)
@@ -68,6 +65,14 @@ static void act_on_link(struct ch_stage *stage, const struct ch_step *step) {
         ch_links_tell(&stage->links, "stall %s", name);
     else
         ch_links_tell(&stage->links, "delay %s %d %d", name, step->argument, step->argument);
+}
+
+static void act_on_links(struct ch_stage *stage, const struct ch_step *step) {
+    const struct ch_actor *actor =
+        step->side == CH_OF_SIM ? &stage->sims[step->target] : &stage->daemons[step->target];
+    for (int i = 0; i < actor->links; i++)
+        if (step->which == 0 || step->which == (unsigned)i + 1)
+            act_on_one(stage, step, stage->links.list[actor->link + i].name);
 }
 
 static void redis_kill(struct ch_stage *stage, const struct ch_step *step) {
@@ -129,7 +134,7 @@ void ch_act(struct ch_stage *stage, const struct ch_step *step) {
     case CH_CUT:
     case CH_STALL:
     case CH_DELAY:
-        act_on_link(stage, step);
+        act_on_links(stage, step);
         break;
     case CH_QUIET:
     case CH_ACTIONS:

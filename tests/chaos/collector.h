@@ -28,7 +28,8 @@ void ch_collector_close(struct ch_collector *collector);
 void ch_collector_lost(struct ch_collector *collector);
 /* Closes at once. */
 void ch_collector_drop(struct ch_collector *collector);
-/* Session events followed so far. */
+/* Session events followed so far, but those of the sessions by which sims at doors find out what
+ * they have heard. */
 size_t ch_collector_events(const struct ch_collector *collector);
 /* How many events of this name were heard. */
 long long ch_collector_heard(const struct ch_collector *collector, const char *event);

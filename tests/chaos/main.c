@@ -60,7 +60,8 @@ static void wait_for(struct ch_stage *stage, uint64_t due_ms) {
 
 static void test_schedule(void **state) {
     struct run *run = *state;
-    struct ch_stage *stage = run->stage = ch_stage_open(run->schedule);
+    ch_stage_open(&run->stage, run->schedule);
+    struct ch_stage *stage = run->stage;
     uint64_t zero = mt_now_ms();
     for (unsigned i = 0; i < run->schedule->count; i++) {
         const struct ch_step *step = &run->schedule->steps[i];

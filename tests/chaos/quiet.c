@@ -40,6 +40,10 @@ static const char *unsettled(struct ch_stage *stage) {
     for (unsigned i = 0; i < stage->schedule->sims; i++)
         if (!same(mt_text(redis, "HGET " MT_NS "instance:%s state", stage->sims[i].name), "up"))
             return "not all instances are up";
+    redisReply *sessions = mt_command(redis, "ZRANGE " MT_NS "sessions 0 -1");
+    for (size_t i = 0; i < sessions->elements; i++)
+        if (strncmp(sessions->element[i]->str, "sim.", 4) == 0)
+            return "a sim at a door finds out what it has heard";
     return NULL;
 }
 

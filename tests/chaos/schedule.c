@@ -136,6 +136,9 @@ static void aim(struct maker *maker, struct ch_step *step) {
         step->target = between(
             maker, 0, (step->side == CH_OF_DAEMON ? schedule->daemons : schedule->sims) - 1);
         step->argument = step->action == CH_DELAY ? (int)between(maker, 5, 200) : 0;
+        step->which = between(maker, 0, 1) == 0 ? 0 : between(maker, 1, schedule->daemons);
+        if (step->side == CH_OF_DAEMON || !ch_at_door(schedule, step->target))
+            step->which = 0;
         break;
     case CH_CLOCK:
         step->argument = jumps[between(maker, 0, sizeof jumps / sizeof *jumps - 1)];
@@ -192,6 +195,10 @@ static void make_phase(struct maker *maker, unsigned begin_ms, unsigned end_ms) 
     maker->redis_busy = 0;
 }
 
+bool ch_at_door(const struct ch_schedule *schedule, unsigned sim) {
+    return schedule->doors && sim % 2 == 1;
+}
+
 void ch_schedule_make(struct ch_schedule *schedule, uint64_t seed, unsigned duration_ms) {
     struct maker maker = {.schedule = schedule, .state = seed};
     memset(schedule, 0, sizeof *schedule);
@@ -201,6 +208,7 @@ void ch_schedule_make(struct ch_schedule *schedule, uint64_t seed, unsigned dura
     schedule->sims = between(&maker, 4, 6);
     schedule->clock = between(&maker, 0, 3) == 0;
     schedule->durable = schedule->clock || between(&maker, 0, 2) > 0;
+    schedule->doors = between(&maker, 0, 3) > 0;
     unsigned middle = duration_ms / 2;
     if (between(&maker, 0, 1) == 0) {
         make_phase(&maker, 0, middle);
@@ -208,6 +216,16 @@ void ch_schedule_make(struct ch_schedule *schedule, uint64_t seed, unsigned dura
     } else {
         make_phase(&maker, 0, duration_ms);
     }
+}
+
+static void link_text(const struct ch_step *step, char *text, size_t size) {
+    int used =
+        snprintf(text, size, "%s%s %s-%u", step->over ? "end of " : "", kinds[step->action].name,
+                 step->side == CH_OF_SIM ? "sim" : "daemon", step->target + 1);
+    if (step->which > 0)
+        used += snprintf(text + used, size - (size_t)used, " to daemon-%u", step->which);
+    if (step->action == CH_DELAY && !step->over)
+        snprintf(text + used, size - (size_t)used, " by up to %d ms", 2 * step->argument);
 }
 
 void ch_step_text(const struct ch_step *step, char *text, size_t size) {
@@ -225,10 +243,7 @@ void ch_step_text(const struct ch_step *step, char *text, size_t size) {
     case CH_CUT:
     case CH_STALL:
     case CH_DELAY:
-        snprintf(text, size, "%s%s %s-%u%s", over, name, step->side == CH_OF_SIM ? "sim" : "daemon",
-                 step->target + 1, step->action == CH_DELAY && !step->over ? " by up to " : "");
-        if (step->action == CH_DELAY && !step->over)
-            snprintf(text + strlen(text), size - strlen(text), "%d ms", 2 * step->argument);
+        link_text(step, text, size);
         break;
     case CH_CLOCK:
         snprintf(text, size, "%s by %+d ms", name, step->argument);
@@ -241,9 +256,10 @@ void ch_step_text(const struct ch_step *step, char *text, size_t size) {
 
 void ch_schedule_print(const struct ch_schedule *schedule, FILE *file) {
     char text[96];
-    fprintf(file, "seed %" PRIu64 ": %u ms, %u daemons, %u sims, %s Redis%s\n", schedule->seed,
+    fprintf(file, "seed %" PRIu64 ": %u ms, %u daemons, %u sims%s, %s Redis%s\n", schedule->seed,
             schedule->duration_ms, schedule->daemons, schedule->sims,
-            schedule->durable ? "durable" : "volatile", schedule->clock ? ", its clock jumps" : "");
+            schedule->doors ? ", some at doors" : "", schedule->durable ? "durable" : "volatile",
+            schedule->clock ? ", its clock jumps" : "");
     for (unsigned i = 0; i < schedule->count; i++) {
         ch_step_text(&schedule->steps[i], text, sizeof text);
         fprintf(file, "%8u ms  %s\n", schedule->steps[i].at_ms, text);

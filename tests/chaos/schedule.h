@@ -43,6 +43,7 @@ struct ch_step {
     bool over;         /* the end of what an earlier step began */
     enum ch_side side; /* of links */
     unsigned target;   /* number of a sim or a daemon */
+    unsigned which;    /* of a sim's links to doors: the daemon's number from 1 on; 0: all */
     int argument;      /* ms of delay, or by how much the clock jumps */
 };
 
@@ -52,12 +53,15 @@ struct ch_schedule {
     unsigned daemons;
     unsigned sims;
     bool durable; /* Redis keeps what it acknowledged over a kill */
+    bool doors;   /* part of the sims are at RESP doors */
     bool clock;   /* Redis' clock jumps; nothing is lost then (epochs are documented to need one) */
     struct ch_step steps[CH_MOST_STEPS];
     unsigned count;
 };
 
 void ch_schedule_make(struct ch_schedule *schedule, uint64_t seed, unsigned duration_ms);
+/* Is this sim at the doors (of all daemons), and not at Redis? */
+bool ch_at_door(const struct ch_schedule *schedule, unsigned sim);
 void ch_schedule_print(const struct ch_schedule *schedule, FILE *file);
 /* One step without its time, as in the log. */
 void ch_step_text(const struct ch_step *step, char *text, size_t size);

@@ -18,14 +18,22 @@
 /* Short, so that a schedule of seconds sees suspicion, death and changes of the coordinator.
  * Nothing breaks when a slow machine makes them come by themselves. */
 static const char *const quick[] = {
-    "coordinator.lease=1s",     "coordinator.renew=300ms",
-    "detector.heartbeat=300ms", "detector.suspect_after=1s",
-    "detector.dead_after=3s",   "detector.probe=100ms",
-    "detector.resume_grace=1s", "brake.hold=1s",
-    "brake.window=5s",          "redis.connect_timeout=1s",
-    "redis.command_timeout=1s", "redis.retry_max=500ms",
-    "scrub.interval=20ms",      "limits.request_timeout=2s",
-    "plugins.load=[]",
+    "coordinator.lease=1s",
+    "coordinator.renew=300ms",
+    "detector.heartbeat=300ms",
+    "detector.suspect_after=1s",
+    "detector.dead_after=3s",
+    "detector.probe=100ms",
+    "detector.resume_grace=1s",
+    "brake.hold=1s",
+    "brake.window=5s",
+    "redis.connect_timeout=1s",
+    "redis.command_timeout=1s",
+    "redis.retry_max=500ms",
+    "scrub.interval=20ms",
+    "limits.request_timeout=2s",
+    "authorization.default=allow",
+
 };
 enum { QUICK = sizeof quick / sizeof *quick };
 
@@ -105,27 +113,52 @@ void ch_pause_redis(struct ch_stage *self, bool pause) {
 
 /* ---- the others ---- */
 
+static const char *door_of(struct ch_stage *self, unsigned daemon) {
+    return mt_world_path(self->world, "daemon-%u.door", daemon + 1);
+}
+
 void ch_start_daemon(struct ch_stage *self, unsigned index) {
     struct ch_actor *actor = &self->daemons[index];
-    const char *set[QUICK + 2] = {NULL};
+    const char *set[QUICK + 3] = {NULL};
     char url[160];
+    char door[200];
+    snprintf(door, sizeof door,
+             "plugins.load=[{name: transport_resp, config: {listen: [\"unix://%s\"]}}]",
+             door_of(self, index));
     snprintf(url, sizeof url, "redis.url=%s", self->links.list[actor->link].listen);
     memcpy(set, quick, sizeof quick);
     set[QUICK] = url;
+    set[QUICK + 1] = door;
     actor->process = mt_daemon_start(
         self->world, actor->name, &(struct mt_daemon_options){.server = self->server, .set = set});
     actor->down = false;
 }
 
+/* Of its links to doors the own number's comes first, so that sims begin at different daemons. */
+static const char *doors_for(const struct ch_stage *self, unsigned sim, char *text, size_t size) {
+    const struct ch_actor *actor = &self->sims[sim];
+    int used = 0;
+    for (int i = 0; i < actor->links && used < (int)size; i++) {
+        int turned = ((int)sim / 2 + i) % actor->links;
+        used += snprintf(text + used, size - (size_t)used, "%s%s", i == 0 ? "" : ",",
+                         self->links.list[actor->link + turned].listen);
+    }
+    return text;
+}
+
 void ch_start_sim(struct ch_stage *self, unsigned index) {
     struct ch_actor *actor = &self->sims[index];
-    const struct mt_sim_place place = {self->world, "--url", self->links.list[actor->link].listen};
+    bool door = ch_at_door(self->schedule, index);
     char seed[24];
+    char doors[400];
+    const struct mt_sim_place place = {self->world, door ? "--door" : "--url",
+                                       door ? doors_for(self, index, doors, sizeof doors)
+                                            : self->links.list[actor->link].listen};
+    const char *heartbeat = !door && index % 4 == 2 ? "channel" : "fcall";
     snprintf(seed, sizeof seed, "%" PRIu64, (self->schedule->seed + index) & 0xffffffff);
-    actor->process =
-        mt_sim_start(&place, actor->name, actor->name, "--connections", "20", "--sessions", "8",
-                     "--joins", "2", "--users", "10", "--churn", "20", "--seed", seed,
-                     "--heartbeat", index % 2 == 0 ? "fcall" : "channel");
+    actor->process = mt_sim_start(&place, actor->name, actor->name, "--connections", "20",
+                                  "--sessions", "8", "--joins", "2", "--users", "10", "--churn",
+                                  "20", "--seed", seed, "--heartbeat", heartbeat);
     actor->down = false;
     actor->quiet = false;
     actor->entered = false;
@@ -152,8 +185,31 @@ void ch_expect_alive(struct ch_stage *self) {
         mt_fail(self->world, "Redis has ended by itself");
 }
 
-struct ch_stage *ch_stage_open(const struct ch_schedule *schedule) {
-    struct ch_stage *self = calloc(1, sizeof *self);
+static void make_links(struct ch_stage *self) {
+    const char *redis = mt_server_url(self->server);
+    for (unsigned i = 0; i < self->schedule->daemons; i++) {
+        struct ch_actor *actor = &self->daemons[i];
+        snprintf(actor->name, sizeof actor->name, "daemon-%u", i + 1);
+        actor->link = ch_links_add(&self->links, self->world, redis, "%s", actor->name);
+        actor->links = 1;
+    }
+    for (unsigned i = 0; i < self->schedule->sims; i++) {
+        struct ch_actor *actor = &self->sims[i];
+        snprintf(actor->name, sizeof actor->name, "sim-%u", i + 1);
+        actor->link = self->links.count;
+        if (!ch_at_door(self->schedule, i))
+            ch_links_add(&self->links, self->world, redis, "%s", actor->name);
+        for (unsigned k = 0; ch_at_door(self->schedule, i) && k < self->schedule->daemons; k++) {
+            char target[160];
+            snprintf(target, sizeof target, "unix://%s", door_of(self, k));
+            ch_links_add(&self->links, self->world, target, "%s-%u", actor->name, k + 1);
+        }
+        actor->links = self->links.count - actor->link;
+    }
+}
+
+void ch_stage_open(struct ch_stage **stage, const struct ch_schedule *schedule) {
+    struct ch_stage *self = *stage = calloc(1, sizeof *self);
     assert_non_null(self);
     self->schedule = schedule;
     self->world = mt_world_create();
@@ -165,18 +221,7 @@ struct ch_stage *ch_stage_open(const struct ch_schedule *schedule) {
     self->collector = ch_collector_create(self->world);
     make_clock(self);
     start_redis(self);
-    for (unsigned i = 0; i < schedule->daemons; i++) {
-        struct ch_actor *actor = &self->daemons[i];
-        snprintf(actor->name, sizeof actor->name, "daemon-%u", i + 1);
-        actor->link =
-            ch_links_add(&self->links, self->world, mt_server_url(self->server), "%s", actor->name);
-    }
-    for (unsigned i = 0; i < schedule->sims; i++) {
-        struct ch_actor *actor = &self->sims[i];
-        snprintf(actor->name, sizeof actor->name, "sim-%u", i + 1);
-        actor->link =
-            ch_links_add(&self->links, self->world, mt_server_url(self->server), "%s", actor->name);
-    }
+    make_links(self);
     ch_links_start(&self->links);
     for (unsigned i = 0; i < schedule->daemons; i++)
         ch_start_daemon(self, i);
@@ -185,7 +230,6 @@ struct ch_stage *ch_stage_open(const struct ch_schedule *schedule) {
     for (unsigned i = 0; i < schedule->sims; i++)
         ch_await_entered(&self->sims[i]);
     ch_say(self, "everybody has entered");
-    return self;
 }
 
 void ch_stage_close(struct ch_stage **pointer, bool keep) {

@@ -18,7 +18,8 @@
 struct ch_actor {
     char name[24];
     struct mt_process *process;
-    int link;
+    int link; /* the first of its links */
+    int links;
     bool down;    /* ended by a step */
     bool paused;  /* stopped by a step */
     bool entered; /* a sim: this process was seen to have entered once */
@@ -42,7 +43,8 @@ struct ch_stage {
     json_t *census; /* what was done and what it did: name -> count */
 };
 
-struct ch_stage *ch_stage_open(const struct ch_schedule *schedule);
+/* *stage is set before anything can fail, so that it can be closed. */
+void ch_stage_open(struct ch_stage **stage, const struct ch_schedule *schedule);
 /* Ends everything; `keep`: the directory with all logs stays, and its path is printed. */
 void ch_stage_close(struct ch_stage **stage, bool keep);
 

@@ -181,6 +181,7 @@ static void test_reader(void **state) {
         "SET " MT_NS "x y",
         "HSET " MT_NS "session:r1 a b",
         "DEL " MT_NS "sessions",
+        "XADD " MT_NS "journal * entry {}",
         "PUBLISH " MT_NS "x y",
         "SUBSCRIBE " MT_NS "request",
         "PSUBSCRIBE " MT_NS "*",
@@ -208,6 +209,19 @@ static void test_reader(void **state) {
         assert_int_equal(mt_process_run(stand->world, "musterctl", argv, &out), 0);
         free(out);
     }
+    mt_ok(stand->redis, "start", "a", "x1");
+    const char *const explain[] = {MUSTER_BUILD_DIR "/musterctl",
+                                   "--url",
+                                   url,
+                                   "--namespace",
+                                   MT_NAMESPACE,
+                                   "explain",
+                                   "instance",
+                                   "a",
+                                   NULL};
+    assert_int_equal(mt_process_run(stand->world, "musterctl", explain, &out), 0);
+    assert_non_null(strstr(out, "in the journal"));
+    free(out);
     expect_clean_log(stand);
     expect_refused(stand, "muster-reader", refused);
 }

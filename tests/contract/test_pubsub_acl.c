@@ -189,6 +189,7 @@ static int set_up(void **state) {
     char *shipped = from(SHIPPED, "user node-1 off ");
     snprintf(line, sizeof line, "ACL SETUSER node-1 %s on >" PASSWORD,
              shipped + sizeof "user node-1 off " - 1);
+    mt_command(stand->redis, "ACL DELUSER node-1"); /* lib/access.h may have made one */
     run_line(stand->redis, line);
     free(shipped);
     *state = stand;

@@ -11,6 +11,8 @@ set -euo pipefail
 export LC_ALL=C
 
 build=$1
+# shellcheck source=tests/lib/access.sh
+source "$2/tests/lib/access.sh"
 document=${3:-$2/docs/PROTOCOL.md}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mt-XXXXXX")
 started=()
@@ -27,13 +29,13 @@ plain_cli() {
   command redis-cli -s "$dir/redis.sock" "$@"
 }
 
-# What the document calls. Remembers who is to be kept alive.
+# What the document calls, as a trusted backend. Remembers who is to be kept alive.
 redis-cli() {
   case "${1:-} ${2:-}" in
     'FCALL muster_start') echo "$6" >"$dir/beating/$5" ;;
     'FCALL muster_stop') rm -f "$dir/beating/$5" ;;
   esac
-  plain_cli "$@"
+  redis_cli_as muster-backend "$@"
 }
 
 clean_up() {
@@ -81,13 +83,15 @@ steps() {
 # A daemon that coordinates.
 start_daemon() {
   "$build/musterd" --set "state_dir=$dir/state" --set redis.mode=external \
-    --set "redis.url=unix://$dir/redis.sock" --set detector.suspect_after=12s \
+    --set "redis.url=$(redis_url muster-daemon)" --set detector.suspect_after=12s \
     --set detector.dead_after=16s 2>"$dir/musterd.log" &
   daemon=$!
   wait_for 'a coordinator' grep -q 'event=data\.' "$dir/musterd.log"
 }
 
-redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" >"$dir/redis.log" 2>&1 &
+guard "$dir" "$2"
+redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" \
+  "${server_options[@]}" >"$dir/redis.log" 2>&1 &
 started+=($!)
 wait_for 'Redis' plain_cli PING
 start_daemon
@@ -96,7 +100,7 @@ started+=($!)
 wait_for 'the subscription' grep -q psubscribe "$dir/feed"
 (while sleep 1; do
   for file in "$dir"/beating/*; do
-    [ ! -f "$file" ] || plain_cli FCALL muster_heartbeat 1 '{muster}' "${file##*/}" \
+    [ ! -f "$file" ] || redis_cli_as muster-backend FCALL muster_heartbeat 1 '{muster}' "${file##*/}" \
       "$(cat "$file" 2>/dev/null)" >/dev/null 2>&1 || true
   done
 done) &
@@ -157,5 +161,7 @@ check_rest
 [ "$(published | wc -l)" -eq "$events" ] ||
   fail "the document does not show: $(published | tail -n "+$((events + 1))")"
 [ $runs -ge 40 ] || fail "only $runs commands were found in the document"
-"$build/musterctl" --url "unix://$dir/redis.sock" fsck >"$dir/fsck.log" || fail "fsck: $(cat "$dir/fsck.log")"
+"$build/musterctl" --url "$(redis_url muster-daemon)" fsck >"$dir/fsck.log" ||
+  fail "fsck: $(cat "$dir/fsck.log")"
+check_access || fail 'Redis refused somebody something'
 echo "ok: $runs commands, $events events"

@@ -10,7 +10,7 @@ source "$2/tests/e2e/clients/clients.sh"
 configure() {
   local certificate=$1 required=$2
   cat >"$dir/muster.yaml" <<YAML
-redis: { mode: external, url: "unix://$dir/redis.sock" }
+redis: { mode: external, url: "$(redis_url muster-daemon)" }
 detector: { suspect_after: 1h, dead_after: 2h }
 authorization: { default: deny, chain: [auth_rules] }
 plugins:
@@ -58,7 +58,9 @@ build=$1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mt-XXXXXX")
 trap clean_up EXIT
 "$2/tests/lib/certificates.sh" "$dir"
-redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" >"$dir/redis.log" &
+guard "$dir" "$2"
+redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" \
+  "${server_options[@]}" >"$dir/redis.log" &
 started[redis]=$!
 wait_for 'Redis' redis-cli -s "$dir/redis.sock" PING
 configure server false
@@ -91,4 +93,5 @@ wait_for 'the refusal' grep -q 'event=plugin\.reload_refused.*nowhere\.pem' "$di
 shows renewed || fail 'the certificate was lost'
 contains "$(tls "${own[@]}" HEARTBEAT node-1 k1)" '"instance":"node-1"'
 end first TERM
+check_access || fail 'Redis refused somebody something'
 echo ok

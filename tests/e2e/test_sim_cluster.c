@@ -26,7 +26,7 @@ static struct mt_process *start_cluster(struct mt_fixture *f) {
     const char *const argv[] = {SIM,
                                 "cluster",
                                 "--url",
-                                mt_server_url(f->server),
+                                mt_server_url_for(f->server, MT_BACKEND),
                                 "--namespace",
                                 MT_NAMESPACE,
                                 "--instances",

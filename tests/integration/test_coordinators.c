@@ -159,7 +159,7 @@ static void test_clock_set_back(void **state) {
     c->redis = mt_server_connect(c->server);
     c->events = mt_events_open(c->redis, false);
     c->replay = mt_replay_create(c->world);
-    c->place = (struct mt_sim_place){c->world, "--url", mt_server_url(c->server)};
+    c->place = (struct mt_sim_place){c->world, "--url", mt_server_url_for(c->server, MT_BACKEND)};
 
     struct mt_process *first =
         mt_daemon_start(c->world, "first", &(struct mt_daemon_options){c->server, NULL, quick});

@@ -87,7 +87,7 @@ static void test_no_disk(void **state) {
     c->redis = mt_server_connect(c->server);
     c->events = mt_events_open(c->redis, false);
     c->replay = mt_replay_create(c->world);
-    c->place = (struct mt_sim_place){c->world, "--url", mt_server_url(c->server)};
+    c->place = (struct mt_sim_place){c->world, "--url", mt_server_url_for(c->server, MT_BACKEND)};
     struct mt_daemon_options options = {.server = c->server, .set = quick};
     c->daemon = mt_daemon_lead(c->world, "daemon", &options);
     struct mt_process *sim = mt_cluster_instance(c, "node-1", "1");

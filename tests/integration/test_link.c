@@ -78,8 +78,13 @@ static void connect_with(struct fixture *f, const char *url, struct mu_link_opti
     mu_redis_address_deinit(&address);
 }
 
+/* A link has no namespace: any command, any key. */
+static const char *server_url(struct fixture *f) {
+    return mt_server_url_for(f->stage.server, MT_ADMIN);
+}
+
 static void open_link(struct fixture *f) {
-    connect_with(f, mt_server_url(f->stage.server), (struct mu_link_options){0});
+    connect_with(f, server_url(f), (struct mu_link_options){0});
     MT_SPIN(f->stage.loop, mu_link_is_open(f->link), "the link");
 }
 
@@ -110,7 +115,7 @@ static void reply(void *context, enum muster_status status, const redisReply *an
 
 static void test_replies_come_in_the_order_of_the_commands(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server), (struct mu_link_options){0});
+    connect_with(f, server_url(f), (struct mu_link_options){0});
     for (int i = 0; i < RING; i++) {
         SEND(f, "INCR", "n");
     }
@@ -179,7 +184,7 @@ static void test_an_error_reply_is_a_reply(void **state) {
 
 static void test_bounds_of_the_queue(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server),
+    connect_with(f, server_url(f),
                  (struct mu_link_options){.queue_commands = 3, .queue_bytes = 1300});
     char large[600];
     memset(large, 'x', sizeof large - 1);
@@ -304,7 +309,7 @@ static void test_wrong_password(void **state) {
 static void test_a_password_is_needed(void **state) {
     struct fixture *f = *state;
     mt_command(f->stage.redis, "CONFIG SET requirepass sesame");
-    expect_down(f, mt_server_url(f->stage.server), MUSTER_UNAUTHENTICATED, "a password is needed");
+    expect_down(f, server_url(f), MUSTER_UNAUTHENTICATED, "a password is needed");
 }
 
 static void test_no_such_database(void **state) {
@@ -352,8 +357,7 @@ static void test_written_commands_end_with_timeout(void **state) {
 
 static void test_an_unanswered_command_ends_the_connection(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server),
-                 (struct mu_link_options){.command_timeout_ms = 200});
+    connect_with(f, server_url(f), (struct mu_link_options){.command_timeout_ms = 200});
     SEND(f, "BLPOP", "never", "0");
     MT_SPIN(f->stage.loop, f->timeout == 1, "its end");
     assert_non_null(strstr(f->reason, "no reply in 200 ms"));
@@ -363,8 +367,7 @@ static void test_an_unanswered_command_ends_the_connection(void **state) {
 static void test_unwritten_commands_end_with_unavailable(void **state) {
     struct fixture *f = *state;
     mt_server_kill(f->stage.server);
-    connect_with(f, mt_server_url(f->stage.server),
-                 (struct mu_link_options){.command_timeout_ms = 200});
+    connect_with(f, server_url(f), (struct mu_link_options){.command_timeout_ms = 200});
     SEND(f, "INCR", "n");
     SEND(f, "INCR", "n");
     MT_SPIN(f->stage.loop, f->unavailable == 2, "their end");
@@ -381,7 +384,8 @@ static void test_another_address_from_the_next_connection_on(void **state) {
     struct mt_server *other = mt_server_start(f->stage.world, "other", MT_SERVER_VOLATILE, NULL);
     open_link(f);
     struct mu_redis_address address;
-    assert_int_equal(mu_redis_address_parse(mt_server_url(other), &address, NULL), MUSTER_OK);
+    assert_int_equal(mu_redis_address_parse(mt_server_url_for(other, MT_ADMIN), &address, NULL),
+                     MUSTER_OK);
     mu_link_set_address(f->link, &address);
     mu_redis_address_deinit(&address);
     SEND(f, "SET", "k", "first");
@@ -401,8 +405,7 @@ static void test_another_address_from_the_next_connection_on(void **state) {
 
 static void test_nothing_flows_before_it_is_opened(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server),
-                 (struct mu_link_options){.on_connected = count_connected});
+    connect_with(f, server_url(f), (struct mu_link_options){.on_connected = count_connected});
     assert_int_equal(mu_link_prepare_command(f->link, WORDS("PING"), NULL, reply, f),
                      MUSTER_UNAVAILABLE);
     SEND(f, "GET", "k");
@@ -441,8 +444,7 @@ static void reject(void *context) {
 
 static void test_a_rejected_connection(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server),
-                 (struct mu_link_options){.on_connected = reject});
+    connect_with(f, server_url(f), (struct mu_link_options){.on_connected = reject});
     MT_SPIN(f->stage.loop, mu_link_is_open(f->link), "the second connection");
     assert_int_equal(f->connected, 2);
     assert_int_equal(f->downs, 1);
@@ -509,8 +511,7 @@ static void close_on_connected(void *context) {
 
 static void test_closing_inside_on_connected(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server),
-                 (struct mu_link_options){.on_connected = close_on_connected});
+    connect_with(f, server_url(f), (struct mu_link_options){.on_connected = close_on_connected});
     SEND(f, "PING");
     MT_SPIN(f->stage.loop, f->closed == 1, "the end");
     assert_int_equal(f->unavailable, 1);
@@ -524,8 +525,7 @@ static void close_on_down(void *context, const struct mu_error *reason) {
 
 static void test_closing_inside_on_down(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server),
-                 (struct mu_link_options){.on_down = close_on_down});
+    connect_with(f, server_url(f), (struct mu_link_options){.on_down = close_on_down});
     MT_SPIN(f->stage.loop, mu_link_is_open(f->link), "the link");
     SEND(f, "BLPOP", "x", "0");
     MT_SPIN(f->stage.loop, mt_info(f->stage.redis, "clients", "blocked_clients") == 1,
@@ -539,7 +539,7 @@ static void test_closing_inside_on_down(void **state) {
 
 static void test_closing_before_the_loop_ran(void **state) {
     struct fixture *f = *state;
-    connect_with(f, mt_server_url(f->stage.server), (struct mu_link_options){0});
+    connect_with(f, server_url(f), (struct mu_link_options){0});
     SEND(f, "PING");
     mu_link_close(&f->link, on_closed, f);
     assert_int_equal(f->unavailable, 0); /* never from inside */

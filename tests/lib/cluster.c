@@ -13,7 +13,7 @@ struct mt_cluster *mt_cluster_create_bare(enum mt_server_kind kind) {
     c->redis = mt_server_connect(c->server);
     c->events = mt_events_open(c->redis, false);
     c->replay = mt_replay_create(c->world);
-    c->place = (struct mt_sim_place){c->world, "--url", mt_server_url(c->server)};
+    c->place = (struct mt_sim_place){c->world, "--url", mt_server_url_for(c->server, MT_BACKEND)};
     return c;
 }
 

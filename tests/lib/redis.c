@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/access.h"
 #include "lib/test.h"
 #include "lib/wait.h"
 
@@ -20,6 +21,8 @@ struct mt_redis {
     char *socket;
     char *password;
     redisContext *context;
+    bool guarded;                    /* functions are called as who may */
+    redisContext *callers[MT_ADMIN]; /* NULL: not logged in yet */
     struct kept *kept;
 };
 
@@ -72,6 +75,7 @@ struct mt_redis *mt_redis_open(struct mt_world *world, const char *socket, const
     redis->world = world;
     redis->socket = strdup(socket);
     redis->password = password == NULL ? NULL : strdup(password);
+    redis->guarded = password == NULL && mt_access_guards(socket);
     mt_wait_until(world, try_connect, redis, "a redis-server that answers");
     return redis;
 }
@@ -88,6 +92,9 @@ void mt_redis_close(struct mt_redis **pointer) {
     mt_redis_forget(redis);
     if (redis->context != NULL)
         redisFree(redis->context);
+    for (enum mt_user user = MT_DAEMON; user < MT_ADMIN; user++)
+        if (redis->callers[user] != NULL)
+            redisFree(redis->callers[user]);
     free(redis->socket);
     free(redis->password);
     free(redis);
@@ -182,6 +189,26 @@ static int format_call(char **target, const char *function, size_t count,
     return (int)redisFormatCommandArgv(target, (int)count + 4, argv, sizes);
 }
 
+/* The connection that calls this function: of the user who needs no more rights than that. */
+static redisContext *caller_of(struct mt_redis *redis, const char *function) {
+    if (!redis->guarded)
+        return redis->context;
+    enum mt_user user = mt_access_caller(function);
+    redisContext **caller = &redis->callers[user];
+    if (*caller != NULL)
+        return *caller;
+    *caller = redisConnectUnix(redis->socket);
+    if (*caller == NULL || (*caller)->err != 0)
+        mt_fail(redis->world, "cannot connect as %s", mt_access_name(user));
+    redisReply *reply =
+        redisCommand(*caller, "AUTH %s %s", mt_access_name(user), mt_access_password(user));
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
+        mt_fail(redis->world, "cannot log in as %s: %s", mt_access_name(user),
+                reply == NULL ? (*caller)->errstr : reply->str);
+    freeReplyObject(reply);
+    return *caller;
+}
+
 static enum muster_status code_of(const redisReply *reply) {
     enum muster_status status = MUSTER_STATUS_COUNT;
     if (!muster_status_parse(reply->str, (size_t)reply->len, &status))
@@ -196,11 +223,11 @@ enum muster_status mt_call(struct mt_redis *redis, const char *function, size_t 
     redisReply *reply = NULL;
     int length = format_call(&bytes, function, count, values, lengths);
     assert_true(length > 0);
-    redisAppendFormattedCommand(redis->context, bytes, (size_t)length);
+    redisContext *context = caller_of(redis, function);
+    redisAppendFormattedCommand(context, bytes, (size_t)length);
     redisFreeCommand(bytes);
-    if (redisGetReply(redis->context, (void **)&reply) != REDIS_OK)
-        mt_fail(redis->world, "muster_%s: the connection broke: %s", function,
-                redis->context->errstr);
+    if (redisGetReply(context, (void **)&reply) != REDIS_OK)
+        mt_fail(redis->world, "muster_%s: the connection broke: %s", function, context->errstr);
     if (reply->type == REDIS_REPLY_ERROR) {
         keep(redis, reply, NULL);
         if (error != NULL)

@@ -44,6 +44,8 @@ const char *mt_text(struct mt_redis *redis, const char *format, ...);
 long long mt_info(struct mt_redis *redis, const char *section, const char *field);
 
 /* FCALL muster_<function> 1 {ns} <arguments>. The arguments end with NULL (the macros add it).
+ * Where the server has the users of access.h, it is called by the user that it is meant for, over a
+ * connection of his; everything else here is the default user's.
  *     json_t *reply = mt_ok(redis, "enter", "room-1", "c1", "node-1", "inc-a");  */
 #define mt_ok(redis, ...)                                                                          \
     mt_ok_at((redis), __FILE__, __LINE__, (const char *const[]){__VA_ARGS__, NULL})

@@ -15,9 +15,10 @@ enum { MOST_OPTIONS = 64, PORTS_TRIED = 10 };
 struct mt_server {
     struct mt_world *world;
     char *name;
-    char *url;
+    char *urls[MT_ADMIN + 1];
     const char *dir;
     const char *socket;
+    const char *users; /* its ACL file, or NULL */
     enum mt_server_kind kind;
     const char *const *extra;
     bool tls;
@@ -27,6 +28,23 @@ struct mt_server {
     struct mt_process *process;
 };
 
+static bool has_own_users(const char *const *extra) {
+    for (; extra != NULL && *extra != NULL; extra++)
+        if (strcmp(*extra, "--aclfile") == 0 || strcmp(*extra, "--user") == 0)
+            return true;
+    return false;
+}
+
+static void add_options(const char **argv, const char *const *options) {
+    size_t count = 0;
+    while (argv[count] != NULL)
+        count++;
+    for (size_t i = 0; options != NULL && options[i] != NULL; i++) {
+        assert_true(count < MOST_OPTIONS - 1);
+        argv[count++] = options[i];
+    }
+}
+
 static void start(struct mt_server *server) {
     bool durable = server->kind == MT_SERVER_DURABLE;
     const char *const options[] = {"--port", "0", "--unixsocket", server->socket, "--dir",
@@ -34,39 +52,28 @@ static void start(struct mt_server *server) {
                                    "notice",
                                    /* a slow test must not lose events to a full output buffer */
                                    "--client-output-buffer-limit", "pubsub 0 0 0", "--appendonly",
-                                   durable ? "yes" : "no", "--appendfsync", "always"};
+                                   durable ? "yes" : "no", "--appendfsync", "always", NULL};
     const char *argv[MOST_OPTIONS] = {"redis-server"};
     const char *const *extra = server->extra;
-    size_t count = 1;
     if (extra != NULL && extra[0] != NULL && extra[0][0] != '-')
-        argv[count++] = *extra++; /* a configuration file comes first */
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        argv[count++] = options[i];
-    for (size_t i = 0; extra != NULL && extra[i] != NULL; i++) {
-        assert_true(count < MOST_OPTIONS - 1);
-        argv[count++] = extra[i];
-    }
+        argv[1] = *extra++; /* a configuration file comes first */
+    add_options(argv, options);
+    /* The daemon may not set the events where there are users. */
+    if (server->users != NULL)
+        add_options(argv, (const char *const[]){"--aclfile", server->users,
+                                                "--notify-keyspace-events", "KEgxe", NULL});
+    add_options(argv, extra); /* wins */
     char port[8];
     if (server->tls) {
         const char *name = server->with.certificate != NULL ? server->with.certificate : "server";
         mt_certificates(server->world);
         snprintf(port, sizeof port, "%d", server->port);
-        const char *tls[] = {"--tls-port",
-                             port,
-                             "--bind",
-                             "127.0.0.1",
-                             "--tls-cert-file",
-                             mt_world_path(server->world, "tls/%s.pem", name),
-                             "--tls-key-file",
-                             mt_world_path(server->world, "tls/%s.key", name),
-                             "--tls-ca-cert-file",
-                             mt_world_path(server->world, "tls/ca.pem"),
-                             "--tls-auth-clients",
-                             server->with.clients ? "yes" : "no"};
-        for (size_t i = 0; i < sizeof tls / sizeof tls[0]; i++) {
-            assert_true(count < MOST_OPTIONS - 1);
-            argv[count++] = tls[i];
-        }
+        add_options(argv, (const char *const[]){
+                              "--tls-port", port, "--bind", "127.0.0.1", "--tls-cert-file",
+                              mt_world_path(server->world, "tls/%s.pem", name), "--tls-key-file",
+                              mt_world_path(server->world, "tls/%s.key", name),
+                              "--tls-ca-cert-file", mt_world_path(server->world, "tls/ca.pem"),
+                              "--tls-auth-clients", server->with.clients ? "yes" : "no", NULL});
     }
     server->process = mt_process_start(server->world, server->name, argv);
 }
@@ -75,6 +82,17 @@ static void launch(struct mt_server *server) {
     start(server);
     struct mt_redis *redis = mt_redis_open(server->world, server->socket, NULL);
     mt_redis_close(&redis);
+}
+
+static char *url_of(const struct mt_server *server, enum mt_user user) {
+    char *url = NULL;
+    int length = server->users != NULL && user != MT_ADMIN
+                     ? asprintf(&url, "unix://%s:%s@%s", mt_access_name(user),
+                                mt_access_password(user), server->socket)
+                     : asprintf(&url, "unix://%s", server->socket);
+    if (length < 0)
+        abort();
+    return url;
 }
 
 static struct mt_server *prepare(struct mt_world *world, const char *name, enum mt_server_kind kind,
@@ -87,8 +105,12 @@ static struct mt_server *prepare(struct mt_world *world, const char *name, enum 
     server->name = strdup(name);
     server->dir = mt_world_path(world, "%s", name);
     server->socket = mt_world_path(world, "%s.sock", name);
-    if (asprintf(&server->url, "unix://%s", server->socket) < 0)
-        abort();
+    if (mt_access_has_users() && !has_own_users(extra)) {
+        mt_access_write_users(server->socket);
+        server->users = mt_world_path(world, "%s.sock.acl", name);
+    }
+    for (enum mt_user user = MT_DAEMON; user <= MT_ADMIN; user++)
+        server->urls[user] = url_of(server, user);
     assert_int_equal(mkdir(server->dir, 0700), 0);
     return server;
 }
@@ -161,9 +183,12 @@ void mt_server_free(struct mt_server **pointer) {
     if (server == NULL)
         return;
     *pointer = NULL;
+    if (server->users != NULL)
+        mt_access_check(server->world, server->socket);
     free(server->name);
-    free(server->url);
     free(server->tls_url);
+    for (enum mt_user user = MT_DAEMON; user <= MT_ADMIN; user++)
+        free(server->urls[user]);
     free(server);
 }
 
@@ -175,8 +200,12 @@ const char *mt_server_socket(const struct mt_server *server) {
     return server->socket;
 }
 
+const char *mt_server_url_for(const struct mt_server *server, enum mt_user user) {
+    return server->urls[user];
+}
+
 const char *mt_server_url(const struct mt_server *server) {
-    return server->url;
+    return mt_server_url_for(server, MT_DAEMON);
 }
 
 struct mt_process *mt_server_process(const struct mt_server *server) {

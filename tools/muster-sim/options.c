@@ -10,13 +10,16 @@
 #include "base/buffer.h"
 #include "base/ids.h"
 #include "redis/managed.h"
+#include "redis/tls.h"
 
 const char mu_sim_usage[] =
     "usage: muster-sim instance --url URL|--door ADDRESS --id ID [OPTION…]\n"
     "       muster-sim cluster --url URL|--door ADDRESS [--instances N] [OPTION…]\n"
     "\n"
     "instance: one backend process that behaves as a good client of muster does.\n"
-    "  --url URL             redis://… or unix:///path\n"
+    "  --url URL             redis://…, rediss://… (TLS) or unix:///path\n"
+    "  --tls-ca FILE, --tls-cert FILE, --tls-key FILE, --tls-server-name NAME\n"
+    "                        with rediss://…; without a CA the system's store counts\n"
     "  --state-dir DIR       instead of it: the Redis that a daemon manages there\n"
     "  --door ADDRESS,…      instead of it: RESP doors of daemons, as redis://… or unix:///path;\n"
     "                        when one fails, the next is tried\n"
@@ -65,6 +68,10 @@ const char mu_sim_usage[] =
 
 enum option_id {
     OPT_URL = 1000,
+    OPT_TLS_CA,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
+    OPT_TLS_SERVER_NAME,
     OPT_STATE_DIR,
     OPT_DOOR,
     OPT_TOKEN,
@@ -107,6 +114,10 @@ enum option_id {
 
 static const struct option long_options[] = {
     {"url", required_argument, NULL, OPT_URL},
+    {"tls-ca", required_argument, NULL, OPT_TLS_CA},
+    {"tls-cert", required_argument, NULL, OPT_TLS_CERT},
+    {"tls-key", required_argument, NULL, OPT_TLS_KEY},
+    {"tls-server-name", required_argument, NULL, OPT_TLS_SERVER_NAME},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"door", required_argument, NULL, OPT_DOOR},
     {"token", required_argument, NULL, OPT_TOKEN},
@@ -343,6 +354,18 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
     case OPT_TOKEN:
         o->token = text;
         break;
+    case OPT_TLS_CA:
+        o->tls.ca = text;
+        break;
+    case OPT_TLS_CERT:
+        o->tls.certificate = text;
+        break;
+    case OPT_TLS_KEY:
+        o->tls.key = text;
+        break;
+    case OPT_TLS_SERVER_NAME:
+        o->tls.server_name = text;
+        break;
     case OPT_REPORT:
         o->report_file = text;
         break;
@@ -361,9 +384,22 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
     return MUSTER_OK;
 }
 
+/* Into every address, so that an option which does not fit one is an error. Those of sentinels have
+ * got it. */
+static enum muster_status set_tls(struct mu_sim_options *o, struct mu_error *error) {
+    enum muster_status status = MUSTER_OK;
+    size_t count = o->sentinels ? 0 : o->has_address ? 1 : o->doors.count;
+    for (size_t i = 0; i < count && status == MUSTER_OK; i++) {
+        struct mu_redis_address *address = o->has_address ? &o->address : &o->doors.addresses[i];
+        status = mu_redis_address_set_tls(address, &o->tls, error);
+        status = status == MUSTER_OK ? mu_tls_check(address, error) : status;
+    }
+    return status == MUSTER_OK ? status : mu_error_prefix(error, "--tls");
+}
+
 static enum muster_status read_sentinels(struct mu_sim_options *o, struct mu_error *error) {
     const struct mu_sentinel_names names = {
-        .master = o->master, .list = o->sentinels, .url = o->url};
+        .master = o->master, .list = o->sentinels, .url = o->url, .tls = o->tls};
     if (!o->sentinels || !o->master)
         return mu_error_set(error, MUSTER_BAD_REQUEST, "--%s is missing",
                             o->sentinels ? "master" : "sentinel");
@@ -455,7 +491,10 @@ enum muster_status mu_sim_options_read(struct mu_sim_options *options, int argc,
         options->seed = mu_random_below(UINT64_C(1) << 32);
     if (options->token)
         mu_sim_doors_set_token(&options->doors, options->token);
-    return options->help || options->version ? MUSTER_OK : check(options, error);
+    if (options->help || options->version)
+        return MUSTER_OK;
+    enum muster_status status = check(options, error);
+    return status == MUSTER_OK ? set_tls(options, error) : status;
 }
 
 void mu_sim_options_deinit(struct mu_sim_options *options) {

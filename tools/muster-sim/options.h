@@ -23,7 +23,8 @@ struct mu_sim_options {
     /* of an instance */
     struct mu_redis_address address;
     bool has_address;
-    struct mu_sim_doors doors; /* instead of it; empty: none */
+    struct mu_redis_tls_options tls; /* goes into the address, or those of the doors */
+    struct mu_sim_doors doors;       /* instead of it; empty: none */
     const char *token;
     const char *url, *sentinels, *master; /* NULL: not given */
     struct mu_sentinel_places places;     /* without sentinels: address counts */

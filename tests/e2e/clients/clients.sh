@@ -3,6 +3,9 @@
 # daemons whose doors have ports of their own, and a client program that says when the first one is
 # to be restarted and killed. Sourced, never run; expects `set -euo pipefail`.
 
+# shellcheck source=tests/lib/access.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../lib/access.sh"
+
 build=
 source=
 dir=
@@ -67,7 +70,7 @@ start_daemon() {
   hash=$(printf 'saltsalt%s' "$secret" | sha256sum | cut -d' ' -f1)
   : >"$dir/$name.log"
   "$build/musterd" --set "coordinator.id=$name" --set "redis.mode=external" \
-    --set "redis.url=unix://$dir/redis.sock" --set detector.suspect_after=1h \
+    --set "redis.url=$(redis_url muster-daemon)" --set detector.suspect_after=1h \
     --set detector.dead_after=2h --set authorization.default=allow \
     --set "authorization.chain=[auth_rules]" --set "plugins.load=[
       {name: $build/plugins/auth_rules.so, config: {principals: {
@@ -88,7 +91,9 @@ begin() {
   dir=$(mktemp -d "${TMPDIR:-/tmp}/mt-XXXXXX")
   trap clean_up EXIT
   "$source/tests/lib/certificates.sh" "$dir"
-  redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" >"$dir/redis.log" &
+  guard "$dir" "$source"
+  redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" \
+    "${server_options[@]}" >"$dir/redis.log" &
   started[redis]=$!
   wait_for 'Redis' redis-cli -s "$dir/redis.sock" PING
   start_daemon first
@@ -126,5 +131,6 @@ run_client() {
   wait "${started[client]}" || fail "the client failed"
   unset 'started[client]'
   grep -q 'event=instance\.suspected' "$dir"/*.log && fail "an instance was suspected"
+  check_access || fail 'Redis refused somebody something'
   echo ok
 }
