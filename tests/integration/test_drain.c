@@ -295,6 +295,29 @@ static void test_without_a_rate(void **state) {
     free(clients);
 }
 
+/* Simulated instances obey, or do not. */
+static void test_sims(void **state) {
+
+    struct mt_cluster *c = *state = mt_cluster_create(MT_SERVER_VOLATILE, patient);
+    struct mt_process *goes = mt_cluster_instance(c, "node-1", "1");
+    struct mt_process *stays = mt_sim_start(&c->place, "node-2", "node-2", "--connections", "200",
+                                            "--sessions", "30", "--obey", "ignore", "--seed", "2");
+    mt_sim_await(stays, "entered");
+    const char *go[] = {"drain", "node-1", "--rate=5000", "--wait", NULL};
+    const char *stay[] = {"drain", "node-2", "--rate=5000", "--notice=200ms", "--wait", NULL};
+    assert_int_equal(mt_ctl(c->world, c->server, go, NULL), 0);
+    assert_int_equal(mt_ctl(c->world, c->server, stay, NULL), 1);
+    mt_sim_hush(goes);
+    mt_sim_hush(stays);
+    mt_sim_check(goes, c->redis);
+    mt_sim_check(stays, c->redis);
+    json_t *report = mt_sim_report(goes);
+    assert_int_equal(mt_sim_total(report, "connections"), 0);
+    json_decref(report);
+    assert_int_equal(mt_integer(c->redis, "HLEN " MT_NS "instance:node-2:connections"), 200);
+    mt_cluster_check(c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_ten_thousand, mt_cluster_tear_down),
@@ -303,6 +326,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_off, mt_cluster_tear_down),
         cmocka_unit_test_teardown(test_another_rate, mt_cluster_tear_down),
         cmocka_unit_test_teardown(test_without_a_rate, mt_cluster_tear_down),
+        cmocka_unit_test_teardown(test_sims, mt_cluster_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,7 +123,7 @@ void pm_op_move(struct pm_state *state, const struct pm_call *call, const struct
     long long budget = pm_check_number(outcome, pm_argument(call, 3), 1, 512);
     if (instance != NULL && (!instance->draining || instance->rate == 0))
         pm_refuse(outcome, MUSTER_ALIVE);
-    if (outcome->refusals != 0)
+    if (instance == NULL || outcome->refusals != 0)
         return;
     size_t leads = pm_led_by(state, instance->id, instance->incarnation);
     size_t left = pm_record_total(state, instance->id, instance->incarnation);

@@ -8,6 +8,8 @@ static void run_one(struct mu_churn *churn) {
         uint32_t connection = (uint32_t)(mu_plan_random(&churn->random) % churn->connections);
         if (!mu_entering_idle(churn->entering, connection))
             continue;
+        if (churn->draining && !mu_holding_present(churn->holding, connection))
+            continue;
         uint64_t dice = mu_plan_random(&churn->random) % 6;
         if (!mu_holding_present(churn->holding, connection))
             mu_holding_set_goal(churn->holding, connection, true, false);

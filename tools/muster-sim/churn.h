@@ -14,6 +14,7 @@ struct mu_churn {
     uint32_t connections;
     bool profiles;   /* whether there is a profile to change */
     uint64_t rate;   /* operations a second */
+    bool draining;   /* nobody is entered */
     uint64_t random; /* state of mu_plan_random() */
     uint64_t last_us;
     uint64_t due; /* operations owed, in millionths */

@@ -20,6 +20,7 @@
 #include "entering.h"
 #include "holding.h"
 #include "journal.h"
+#include "moving.h"
 #include "plan.h"
 #include "presence.h"
 #include "report.h"
@@ -159,6 +160,7 @@ static void begin_incarnation(struct instance *self) {
     mu_journal_set_incarnation(self->journal, self->incarnation);
     self->state = STARTING;
     self->entered = false;
+    self->churn.draining = false;
     mu_presence_start(self->presence, self->incarnation);
 }
 
@@ -297,6 +299,9 @@ static void on_event(void *context, const struct mu_event *event) {
             restart(self, event->name);
     } else if (asks_for_beat(self, event)) {
         mu_presence_beat(self->presence);
+    } else if (strcmp(event->incarnation, self->incarnation) == 0) {
+        mu_journal_count(self->journal, "told_to_move",
+                         mu_moving_event(&self->churn, self->plan, self->options->obey, event));
     }
 }
 

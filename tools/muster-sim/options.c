@@ -47,6 +47,8 @@ const char mu_sim_usage[] =
     "  --no-heartbeat        start, then stay silent\n"
     "  --no-inbox            do not subscribe to the inbox\n"
     "  --no-follow           do not subscribe to sessions\n"
+    "  --obey unregister|ignore\n"
+    "                        what its clients do when they are told to move; default: they go\n"
     "  --watch-all           subscribe to all sessions with one pattern\n"
     "  --seed N              random if not given; printed\n"
     "  --report FILE         written on SIGUSR1 and at the end\n"
@@ -97,6 +99,7 @@ enum option_id {
     OPT_NO_INBOX,
     OPT_NO_FOLLOW,
     OPT_WATCH_ALL,
+    OPT_OBEY,
     OPT_STOP_AFTER,
     OPT_LAST_FORWARDED = OPT_STOP_AFTER, /* from here on the cluster does not hand them on */
     OPT_SEED,
@@ -143,6 +146,7 @@ static const struct option long_options[] = {
     {"no-inbox", no_argument, NULL, OPT_NO_INBOX},
     {"no-follow", no_argument, NULL, OPT_NO_FOLLOW},
     {"watch-all", no_argument, NULL, OPT_WATCH_ALL},
+    {"obey", required_argument, NULL, OPT_OBEY},
     {"stop-after", required_argument, NULL, OPT_STOP_AFTER},
     {"seed", required_argument, NULL, OPT_SEED},
     {"report", required_argument, NULL, OPT_REPORT},
@@ -239,6 +243,15 @@ static enum muster_status read_heartbeat(struct mu_sim_options *options, const c
     return MUSTER_OK;
 }
 
+static enum muster_status read_obey(struct mu_sim_options *options, const char *text,
+                                    struct mu_error *error) {
+    if (strcmp(text, "unregister") != 0 && strcmp(text, "ignore") != 0)
+        return mu_error_set(error, MUSTER_BAD_REQUEST,
+                            "--obey: '%s' is neither unregister nor ignore", text);
+    options->obey = strcmp(text, "unregister") == 0;
+    return MUSTER_OK;
+}
+
 static enum muster_status read_url(struct mu_sim_options *options, const char *text,
                                    struct mu_error *error) {
     if (options->has_address)
@@ -310,6 +323,8 @@ static enum muster_status take(struct mu_sim_options *o, int id, const char *tex
         return read_number(id, text, 1, many, &o->pace, error);
     case OPT_HEARTBEAT:
         return read_heartbeat(o, text, error);
+    case OPT_OBEY:
+        return read_obey(o, text, error);
     case OPT_HEARTBEAT_MS:
         return read_number(id, text, 1, many, &o->heartbeat_ms, error);
     case OPT_SEED:
@@ -450,6 +465,7 @@ enum muster_status mu_sim_options_read(struct mu_sim_options *options, int argc,
         .pace = 64,
         .inbox = true,
         .follow = true,
+        .obey = true,
         .instances = 5,
         .return_after_ms = 15000,
         .pause_for_ms = 5000,

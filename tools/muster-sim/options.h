@@ -41,6 +41,7 @@ struct mu_sim_options {
     enum mu_sim_heartbeat heartbeat;
     uint64_t heartbeat_ms; /* 0: what START says */
     bool inbox, follow, watch_all;
+    bool obey; /* clients that are told to move go */
     uint64_t seed;
     bool has_seed;
     const char *report_file, *events_file;
