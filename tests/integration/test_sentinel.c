@@ -1,0 +1,249 @@
+/* Daemons and instances that follow a master which sentinels name: through its death, a switch by
+ * hand, the loss of all sentinels, and a server that is demoted and promoted under their hands. */
+#include "lib/sentinel.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/daemon.h"
+#include "lib/sim.h"
+#include "lib/test.h"
+#include "lib/wait.h"
+
+enum { SIMS = 3, MOST_SESSIONS = 64, MOST_SETS = 16 };
+
+struct stage {
+    struct mt_world *world;
+    struct mt_sentinels *sentinels;
+    struct mt_redis *redis; /* the master at present */
+    size_t master;
+    struct mt_process *daemons[2];
+    struct mt_process *sims[SIMS];
+    struct mt_sim_place place;
+    char generation[160];
+    long long epoch;
+    long long terms[MOST_SESSIONS];
+};
+
+/* Everything but what is told apart by silence. */
+static const char *const patient[] = {"detector.suspect_after=1h", "detector.dead_after=2h",
+                                      "scrub.interval=0ms", NULL};
+
+static struct mt_process *start_daemon(struct stage *s, const char *name, const char *more) {
+    const char *sets[MOST_SETS] = {NULL};
+    size_t count = 0;
+    for (const char *const *set = mt_sentinels_set(s->sentinels); *set != NULL; set++)
+        sets[count++] = *set;
+    for (const char *const *set = patient; *set != NULL; set++)
+        sets[count++] = *set;
+    sets[count++] = more;
+    struct mt_daemon_options options = {.set = sets};
+    return mt_daemon_start(s->world, name, &options);
+}
+
+static long long term_of(struct stage *s, size_t session) {
+    const char *text =
+        mt_text(s->redis, "HGET " MT_NS "session:room-%lld #term", (long long)session);
+    return text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
+/* What must not fall, and the generation that a failover ends. */
+static void remember(struct stage *s) {
+    snprintf(s->generation, sizeof s->generation, "%s",
+             mt_text(s->redis, "HGET " MT_NS "config generation"));
+    s->epoch = strtoll(mt_text(s->redis, "GET " MT_NS "epoch"), NULL, 10);
+    for (size_t i = 0; i < MOST_SESSIONS; i++)
+        s->terms[i] = term_of(s, i);
+    mt_redis_forget(s->redis);
+}
+
+static bool rotated(struct stage *s) {
+    const char *now = mt_text(s->redis, "HGET " MT_NS "config generation");
+    return now != NULL && strcmp(now, s->generation) != 0;
+}
+
+/* Everybody is there, and believes what is so. */
+static void check(struct stage *s) {
+    for (size_t i = 0; i < SIMS; i++)
+        mt_sim_hush(s->sims[i]);
+    for (size_t i = 0; i < SIMS; i++)
+        mt_sim_check(s->sims[i], s->redis);
+    mt_fsck(s->world, mt_sentinels_server(s->sentinels, s->master));
+}
+
+/* The master is this one from now on: it is followed, and what it holds is held to be older. */
+static void moved_to(struct stage *s, size_t master) {
+    struct mt_redis *redis = mt_server_connect(mt_sentinels_server(s->sentinels, master));
+    mt_redis_close(&s->redis);
+    s->redis = redis;
+    s->master = master;
+    MT_WAIT(s->world, rotated(s), "another generation");
+    for (size_t i = 0; i < SIMS; i++)
+        mt_sim_await(s->sims[i], "entered");
+    check(s);
+    assert_true(strtoll(mt_text(s->redis, "GET " MT_NS "epoch"), NULL, 10) > s->epoch);
+    for (size_t i = 0; i < MOST_SESSIONS; i++)
+        assert_true(term_of(s, i) >= s->terms[i]);
+    mt_redis_forget(s->redis);
+    remember(s);
+}
+
+/* Each daemon has a connection to the present master, as itself. */
+static bool is_connected(struct stage *s, const char *name) {
+    char needle[64];
+    snprintf(needle, sizeof needle, "name=musterd:%s ", name);
+    const char *text = mt_text(s->redis, "CLIENT LIST");
+    bool found = strstr(text, needle) != NULL;
+    mt_redis_forget(s->redis);
+    return found;
+}
+
+static void sessions_are_listed(struct stage *s, const char *const *place) {
+    const char *argv[12] = {MUSTER_BUILD_DIR "/musterctl"};
+    size_t count = 1;
+    char *out = NULL;
+    while (*place != NULL)
+        argv[count++] = *place++;
+    argv[count++] = "--namespace";
+    argv[count++] = MT_NAMESPACE;
+    argv[count++] = "--via";
+    argv[count++] = "redis";
+    argv[count++] = "status";
+    assert_int_equal(mt_process_run(s->world, "musterctl", argv, &out), 0);
+    assert_non_null(strstr(out, s->generation));
+    free(out);
+}
+
+static void musterctl_asks_sentinels(struct stage *s) {
+    const char *path = mt_world_path(s->world, "ctl.yaml");
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fprintf(file,
+            "redis: {mode: sentinel, sentinel: {master: " MT_MASTER ", addresses: ['127.0.0.1:%d', "
+            "'127.0.0.1:%d']}}\n",
+            mt_sentinels_port(s->sentinels, 0), mt_sentinels_port(s->sentinels, 2));
+    assert_int_equal(fclose(file), 0);
+    sessions_are_listed(s, (const char *const[]){"--config", path, NULL});
+    sessions_are_listed(s, (const char *const[]){"--sentinel", mt_sentinels_list(s->sentinels),
+                                                 "--master", MT_MASTER, NULL});
+    const char *const wrong[] = {MUSTER_BUILD_DIR "/musterctl",
+                                 "--sentinel",
+                                 mt_sentinels_list(s->sentinels),
+                                 "--master",
+                                 "nobody",
+                                 "--via",
+                                 "redis",
+                                 "status",
+                                 NULL};
+    assert_int_equal(mt_process_run(s->world, "musterctl-wrong", wrong, NULL), 3);
+}
+
+/* It says so, and goes on asking. */
+static void an_unknown_name_is_said(struct stage *s) {
+    struct mt_process *daemon = start_daemon(s, "lost", "redis.sentinel.master=nobody");
+    json_t *line = mt_daemon_wait(daemon, "sentinel.no_master");
+    assert_non_null(strstr(mt_str(line, "error"), "redis.sentinel.master may be wrong"));
+    json_decref(line);
+    assert_true(mt_process_running(daemon));
+    mt_process_signal(daemon, SIGTERM);
+    assert_int_equal(mt_process_wait(daemon), 0);
+}
+
+static bool renewed(struct stage *s, const char *before) {
+    const char *now = mt_text(s->redis, "GET " MT_NS "coordinator");
+    bool other = now != NULL && strcmp(now, before) != 0;
+    mt_redis_forget(s->redis);
+    return other;
+}
+
+static void serves_without_sentinels(struct stage *s) {
+    char before[512];
+    for (size_t i = 0; i < mt_sentinels_count(s->sentinels); i++)
+        mt_sentinels_kill(s->sentinels, i);
+    for (int i = 0; i < 2; i++) {
+        snprintf(before, sizeof before, "%s", mt_text(s->redis, "GET " MT_NS "coordinator"));
+        MT_WAIT(s->world, renewed(s, before), "a coordinator that renews its lease");
+    }
+    check(s);
+    assert_false(rotated(s));
+}
+
+/* The process and its run id stay, but as a replica it may have got older data in between. */
+static void a_demotion_in_between_counts(struct stage *s) {
+    mt_command(s->redis, "REPLICAOF 127.0.0.1 %d", mt_sentinels_port(s->sentinels, 0));
+    char *line = mt_process_wait_line(s->daemons[0], MT_STDERR, "has become a replica");
+    free(line);
+    mt_command(s->redis, "REPLICAOF NO ONE");
+    moved_to(s, s->master);
+}
+
+static void test_failover(void **state) {
+    struct stage *s = *state;
+    mt_sentinels_kill(s->sentinels, 0); /* the first of the list is away from the beginning */
+    s->redis = mt_server_connect(mt_sentinels_server(s->sentinels, 0));
+    s->daemons[0] = start_daemon(s, "one", NULL);
+    mt_daemon_await(s->daemons[0], "data.rotated");
+    s->daemons[1] = start_daemon(s, "two", NULL);
+    mt_daemon_await(s->daemons[1], "lease.standby");
+    s->place = (struct mt_sim_place){s->world, "--sentinel", mt_sentinels_list(s->sentinels)};
+    static const char *const names[SIMS] = {"node-1", "node-2", "node-3"};
+    for (size_t i = 0; i < SIMS; i++)
+        s->sims[i] =
+            mt_sim_start(&s->place, names[i], names[i], "--master", MT_MASTER, "--connections",
+                         "60", "--sessions", "30", "--joins", "2", "--users", "20", "--seed", "7");
+    for (size_t i = 0; i < SIMS; i++)
+        mt_sim_await(s->sims[i], "entered");
+    check(s);
+    remember(s);
+    an_unknown_name_is_said(s);
+
+    mt_server_kill(mt_sentinels_server(s->sentinels, 0));
+    moved_to(s, mt_sentinels_await(s->sentinels, 0));
+    assert_int_equal(s->master, 1);
+    MT_WAIT(s->world, is_connected(s, "one") && is_connected(s, "two"), "both daemons there");
+
+    mt_sentinels_restart(s->sentinels, 0);
+    mt_server_restart(mt_sentinels_server(s->sentinels, 0));
+    mt_sentinels_settle(s->sentinels, 0);
+    assert_false(rotated(s)); /* that an old master comes back changes nothing */
+    musterctl_asks_sentinels(s);
+    moved_to(s, mt_sentinels_failover(s->sentinels));
+    assert_int_equal(s->master, 0);
+    MT_WAIT(s->world, is_connected(s, "one") && is_connected(s, "two"), "both daemons there");
+
+    serves_without_sentinels(s);
+    a_demotion_in_between_counts(s);
+    for (size_t i = 0; i < SIMS; i++) {
+        mt_process_signal(s->sims[i], SIGTERM);
+        assert_int_equal(mt_process_wait(s->sims[i]), 0);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        mt_process_signal(s->daemons[i], SIGTERM);
+        assert_int_equal(mt_process_wait(s->daemons[i]), 0);
+    }
+}
+
+static int set_up(void **state) {
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    s->world = mt_world_create();
+    s->sentinels = mt_sentinels_start(s->world, NULL);
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct stage *s = *state;
+    mt_redis_close(&s->redis);
+    mt_sentinels_free(&s->sentinels);
+    mt_world_destroy(&s->world);
+    free(s);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_failover, set_up, tear_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
