@@ -259,9 +259,7 @@ enum muster_status mu_tls_lost(const struct mu_tls *self, const char *reason,
                                             "--tls-cert)");
 }
 
-enum muster_status mu_tls_late(const struct mu_tls *self, unsigned long long ms,
-                               struct mu_error *error) {
-    (void)self;
+enum muster_status mu_tls_late(unsigned long long ms, struct mu_error *error) {
     return mu_error_set(error, MUSTER_UNAVAILABLE,
                         "TLS: connected, but no end of the handshake in %llu ms: does this port "
                         "speak TLS? (for plain text the URL begins with redis://)",

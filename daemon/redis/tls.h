@@ -62,7 +62,6 @@ void mu_tls_end(struct mu_tls *tls);
  * handshake that is not over in `ms`. */
 enum muster_status mu_tls_lost(const struct mu_tls *tls, const char *reason,
                                struct mu_error *error);
-enum muster_status mu_tls_late(const struct mu_tls *tls, unsigned long long ms,
-                               struct mu_error *error);
+enum muster_status mu_tls_late(unsigned long long ms, struct mu_error *error);
 
 #endif

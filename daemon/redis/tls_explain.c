@@ -72,18 +72,6 @@ static void list_names(const SSL *ssl, char *out, size_t size) {
     GENERAL_NAMES_free(names);
 }
 
-static enum muster_status say(struct mu_error *error, const char *format, ...) MU_PRINTF(2, 3);
-
-static enum muster_status say(struct mu_error *error, const char *format, ...) {
-    char text[MU_ERROR_TEXT];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    ERR_clear_error();
-    return mu_error_set(error, MUSTER_UNAVAILABLE, "TLS: %s", text);
-}
-
 static enum muster_status explain_certificate(SSL *ssl, const struct mu_tls_story *story,
                                               long result, struct mu_error *error) {
     char names[NAMES_SIZE];
@@ -91,33 +79,39 @@ static enum muster_status explain_certificate(SSL *ssl, const struct mu_tls_stor
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         list_names(ssl, names, sizeof names);
-        return say(error,
-                   "the server's certificate is not for %s, but for %s; connect to that name, or "
-                   "say it with redis.tls.server_name (--tls-server-name)",
-                   story->expected, names[0] != '\0' ? names : "no host name and no address");
+        return mu_error_set(
+            error, MUSTER_UNAVAILABLE,
+            "TLS: the server's certificate is not for %s, but for %s; connect to that name, or "
+            "say it with redis.tls.server_name (--tls-server-name)",
+            story->expected, names[0] != '\0' ? names : "no host name and no address");
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        return say(error, "the server's certificate, or one that it stands on, has expired; renew "
-                          "it at the server");
+        return mu_error_set(
+            error, MUSTER_UNAVAILABLE,
+            "TLS: the server's certificate, or one that it stands on, has expired; renew "
+            "it at the server");
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        return say(error, "the server's certificate is not valid yet; look at the clocks");
+        return mu_error_set(error, MUSTER_UNAVAILABLE,
+                            "TLS: the server's certificate is not valid yet; look at the clocks");
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-        return say(error,
-                   "the server's certificate is signed by nobody that %s trusts (%s); name the "
-                   "right CA with redis.tls.ca (--tls-ca)",
-                   story->ca != NULL ? story->ca : "the system's store",
-                   X509_verify_cert_error_string(result));
+        return mu_error_set(
+            error, MUSTER_UNAVAILABLE,
+            "TLS: the server's certificate is signed by nobody that %s trusts (%s); name the "
+            "right CA with redis.tls.ca (--tls-ca)",
+            story->ca != NULL ? story->ca : "the system's store",
+            X509_verify_cert_error_string(result));
     default:
-        return say(error, "the server's certificate is refused: %s",
-                   X509_verify_cert_error_string(result));
+        return mu_error_set(error, MUSTER_UNAVAILABLE,
+                            "TLS: the server's certificate is refused: %s",
+                            X509_verify_cert_error_string(result));
     }
 }
 
-enum muster_status mu_tls_explain(SSL *ssl, const struct mu_tls_story *story,
+static enum muster_status explain(SSL *ssl, const struct mu_tls_story *story,
                                   struct mu_error *error) {
     unsigned long code = ERR_peek_last_error();
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
@@ -128,13 +122,14 @@ enum muster_status mu_tls_explain(SSL *ssl, const struct mu_tls_story *story,
     reason = reason != NULL ? reason : "of unknown reason";
     switch (ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0) {
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-        return say(error, "the server demands a client's certificate: give one with "
-                          "redis.tls.certificate and redis.tls.key (--tls-cert, --tls-key)");
+        return mu_error_set(error, MUSTER_UNAVAILABLE,
+                            "TLS: the server demands a client's certificate: give one with "
+                            "redis.tls.certificate and redis.tls.key (--tls-cert, --tls-key)");
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
-        return say(error, "the server refuses the handshake%s",
-                   story->certificate ? " (no common cipher, or our certificate)"
-                                      : ": perhaps it demands a client's certificate "
-                                        "(redis.tls.certificate, or --tls-cert)");
+        return mu_error_set(error, MUSTER_UNAVAILABLE, "TLS: the server refuses the handshake%s",
+                            story->certificate ? " (no common cipher, or our certificate)"
+                                               : ": perhaps it demands a client's certificate "
+                                                 "(redis.tls.certificate, or --tls-cert)");
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
     case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
     case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
@@ -142,16 +137,25 @@ enum muster_status mu_tls_explain(SSL *ssl, const struct mu_tls_story *story,
     case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
     case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
-        return say(error,
-                   "the server refuses our certificate (%s): it must be valid, for clients, and "
-                   "signed by a CA that the server trusts",
-                   reason);
+        return mu_error_set(
+            error, MUSTER_UNAVAILABLE,
+            "TLS: the server refuses our certificate (%s): it must be valid, for clients, and "
+            "signed by a CA that the server trusts",
+            reason);
     case SSL_R_WRONG_VERSION_NUMBER:
-        return say(error, "what the server answers is no TLS: does this port speak it?");
+        return mu_error_set(error, MUSTER_UNAVAILABLE,
+                            "TLS: what the server answers is no TLS: does this port speak it?");
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-        return say(error, "the server has no TLS 1.2 or later");
+        return mu_error_set(error, MUSTER_UNAVAILABLE, "TLS: the server has no TLS 1.2 or later");
     default:
-        return say(error, "%s", reason);
+        return mu_error_set(error, MUSTER_UNAVAILABLE, "TLS: %s", reason);
     }
+}
+
+enum muster_status mu_tls_explain(SSL *ssl, const struct mu_tls_story *story,
+                                  struct mu_error *error) {
+    enum muster_status status = explain(ssl, story, error);
+    ERR_clear_error();
+    return status;
 }

@@ -140,7 +140,7 @@ static enum muster_status receive(struct pump *self, unsigned long long timeout_
         return mu_tls_established(self->tls)
                    ? mu_error_set(error, MUSTER_UNAVAILABLE,
                                   "connected, but no answer to a PING in %llu ms", timeout_ms)
-                   : mu_tls_late(self->tls, timeout_ms, error);
+                   : mu_tls_late(timeout_ms, error);
     }
     ssize_t got = recv(self->far, bytes, sizeof bytes, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
