@@ -276,6 +276,7 @@ static void dialed(void *context, struct mu_stream *stream, const struct mu_erro
     session->reader = mu_reader_create(self->options.reply_bytes);
     self->session = session;
     self->state = LOGIN;
+    uv_update_time(self->loop); /* reading the files of TLS may have taken a while */
     uv_timer_start(&self->timer, log_in_late, self->options.connect_timeout_ms, 0);
     if (mu_wire_is_open(session->wire)) {
         log_in(self);

@@ -155,6 +155,7 @@ static void connect_to(struct fixture *f, const char *url, struct mu_redis_tls_o
         .client_name = "test",
         .retry_max_ms = 100,
         .queue_commands = MANY + 16,
+        .connect_timeout_ms = 60000,
         .command_timeout_ms = 60000,
         .context = f,
         .on_down = on_down,
@@ -299,15 +300,18 @@ static void test_unknown_ca(void **state) {
 
 static void test_the_store_of_the_system(void **state) {
     struct fixture *f = *state;
+    /* What the environment says is the store to OpenSSL. */
+    setenv("SSL_CERT_DIR", mt_world_dir(f->world), 1);
+    setenv("SSL_CERT_FILE", file("stranger.pem"), 1);
     connect_to_server(f, all->open, (struct mu_redis_tls_options){0});
     expect_down(f, "is signed by nobody that the system's store trusts");
     mu_link_close(&f->link, NULL, NULL);
-    /* What the environment says is the store to OpenSSL. */
     f->downs = 0;
     setenv("SSL_CERT_FILE", file("ca.pem"), 1);
     connect_to_server(f, all->open, (struct mu_redis_tls_options){0});
     expect_open(f);
     unsetenv("SSL_CERT_FILE");
+    unsetenv("SSL_CERT_DIR");
 }
 
 static void test_expired(void **state) {
