@@ -10,7 +10,8 @@
  *     state                what stands in Redis; null: nothing
  *     history              what the journal tells of it, the oldest first; `because` of an entry:
  *                          what became of the instance behind it
- *     omitted              entries of the journal about it that are older than those
+ *     omitted              entries about it that were left out: beyond --limit, only the newest of
+ *                          each kind is kept
  *     journal              `entries`, `from` (time of the oldest; null: there is none), `error`
  *
  * The journal tells what happened to a client without its doing, and only for a while

@@ -69,13 +69,33 @@ struct search {
     size_t omitted;
 };
 
+static bool is_old(const struct search *search, const json_t *fact) {
+    return strcmp(mu_explain_text(fact, "old"), search->explain->name) == 0;
+}
+
+/* Beyond the limit the newest of each kind stays: the verdict may need it. */
+static bool is_of_a_new_kind(const struct search *search, const json_t *fact) {
+    size_t i;
+    json_t *known;
+    json_array_foreach(search->facts, i, known) {
+        if (strcmp(mu_explain_text(known, "event"), mu_explain_text(fact, "event")) == 0 &&
+            strcmp(mu_explain_text(known, "reason"), mu_explain_text(fact, "reason")) == 0 &&
+            is_old(search, known) == is_old(search, fact)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void search_entry(void *context, const json_t *entry) {
     struct search *search = context;
     json_t *found = json_array();
     search->select(search->explain->name, entry, found);
     for (size_t i = json_array_size(found); i > 0; i--) {
-        if (json_array_size(search->facts) < search->explain->limit) {
-            json_array_append(search->facts, json_array_get(found, i - 1));
+        json_t *fact = json_array_get(found, i - 1);
+        if (json_array_size(search->facts) < search->explain->limit ||
+            is_of_a_new_kind(search, fact)) {
+            json_array_append(search->facts, fact);
         } else {
             search->omitted++;
         }

@@ -138,8 +138,7 @@ static const json_t *last_change(const struct mu_explain *explain) {
 static bool is_the_first(const struct mu_explain *explain, const json_t *change, int64_t term,
                          int64_t opened, int64_t joined) {
     const json_t *from = json_object_get(json_object_get(explain->story, "journal"), "from");
-    bool seen = json_is_integer(from) && json_integer_value(from) <= opened &&
-                mu_explain_number(explain->story, "omitted") == 0;
+    bool seen = json_is_integer(from) && json_integer_value(from) <= opened;
     return opened > 0 && (term == opened + 1 || (change == NULL && seen && joined == opened));
 }
 

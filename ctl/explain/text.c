@@ -232,7 +232,7 @@ static void print_history(const struct mu_explain *explain, FILE *out) {
     }
     fputs("\nin the journal\n", out);
     if (omitted > 0) {
-        fprintf(out, "  %" PRId64 " older entries (--limit 0 shows all)\n", omitted);
+        fprintf(out, "  %" PRId64 " more were left out (--limit 0 shows all)\n", omitted);
     }
     json_array_foreach(history, i, fact) {
         mu_explain_time(time, explain->now, mu_explain_number(fact, "at"));

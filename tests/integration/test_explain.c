@@ -206,6 +206,26 @@ static void test_leaders(void **state) {
                 "took the lead from another: that was its client's own doing (LEAVE,");
 }
 
+/* Many who leave do not hide the change of leader before them. */
+static void test_crowd(void **state) {
+    struct mt_fixture *f = populated(state);
+    char name[16];
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        mt_enter(f, "room", name, "node-1", "a", NULL);
+    }
+    mt_suspect(f, "node-1", "a");
+    mt_ok(f->redis, "elect", f->epoch, "node-1", "10");
+    mt_bury(f, "node-1", "a");
+    mt_reap(f, "node-1:a");
+    expect_said(f, "session", "room", "c3 of node-2 (b) leads since", "in place of c1",
+                " more were left out");
+    json_t *story = story_of(f, "session", "room", 0);
+    assert_int_equal(json_array_size(json_object_get(story, "history")), 20 + 1);
+    assert_int_equal(mt_int(story, "omitted"), 32 + 1 - 21);
+    json_decref(story);
+}
+
 /* ---- what is not known ---- */
 
 static void test_unknown(void **state) {
@@ -292,6 +312,7 @@ int main(void) {
         cmocka_unit_test_setup(test_deadlines, mt_fixture_fresh),
         cmocka_unit_test_setup(test_taken_over, mt_fixture_fresh),
         cmocka_unit_test_setup(test_leaders, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_crowd, mt_fixture_fresh),
         cmocka_unit_test_setup(test_unknown, mt_fixture_fresh),
         cmocka_unit_test_setup(test_long_history, mt_fixture_fresh),
         cmocka_unit_test_setup(test_without_a_journal, mt_fixture_fresh),
