@@ -40,11 +40,8 @@ static bool is_master(struct mu_ctl *ctl, const struct mu_redis_address *address
     if (redis == NULL) {
         return false;
     }
-    redisReply *reply = redisCommand(redis, "ROLE");
-    bool fine = reply != NULL && (reply->type == REDIS_REPLY_ERROR ||
-                                  (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
-                                   reply->element[0]->type == REDIS_REPLY_STRING &&
-                                   strcmp(reply->element[0]->str, "master") == 0));
+    redisReply *reply = redisCommand(redis, "INFO replication");
+    bool fine = reply != NULL && mu_sentinel_read_role(reply) != MU_SENTINEL_OTHER;
     if (!fine) {
         mu_error_set(error, MUSTER_UNAVAILABLE, "it is no master");
     }

@@ -2,7 +2,7 @@
  *
  * The happy path: a link and a subscriber to each sentinel - each is asked for the master's address
  * and epoch - all have answered, or cannot, or half a second has passed - the best answer
- * (sentinel_choice.h) is looked at: a connection there must say that its ROLE is master - then it
+ * (sentinel_choice.h) is looked at: a connection there must say that its role is master - then it
  * goes to `on_master`, whose owner connects there. `+switch-master` at any
  * sentinel, a loss of the master that the owner tells, and a slow clock make it ask them all again;
  * another answer that is better goes the same way.

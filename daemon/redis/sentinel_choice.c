@@ -68,6 +68,14 @@ bool mu_sentinel_is_switch(const char *payload, const char *master) {
     return strncmp(payload, master, length) == 0 && payload[length] == ' ';
 }
 
+enum mu_sentinel_role mu_sentinel_read_role(const redisReply *reply) {
+    if (reply->type == REDIS_REPLY_ERROR) {
+        return MU_SENTINEL_SECRET;
+    }
+    return is_text(reply) && strstr(reply->str, "\nrole:master\r\n") != NULL ? MU_SENTINEL_MASTER
+                                                                             : MU_SENTINEL_OTHER;
+}
+
 bool mu_sentinel_master_valid(const char *name) {
     size_t length = strlen(name);
     for (size_t i = 0; i < length; i++) {

@@ -49,6 +49,9 @@ void mu_sentinel_read_address(const redisReply *reply, struct mu_sentinel_answer
 uint64_t mu_sentinel_read_epoch(const redisReply *reply);
 /* Is the message on +switch-master ("name ip port ip port") about this master? */
 bool mu_sentinel_is_switch(const char *payload, const char *master);
+enum mu_sentinel_role { MU_SENTINEL_MASTER, MU_SENTINEL_OTHER, MU_SENTINEL_SECRET };
+/* What the answer to INFO replication says of a server. SECRET: it may not be asked. */
+enum mu_sentinel_role mu_sentinel_read_role(const redisReply *reply);
 /* May a master be called so? */
 bool mu_sentinel_master_valid(const char *name);
 

@@ -1,11 +1,10 @@
 #include "redis/sentinel_probe.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "redis/link.h"
+#include "redis/sentinel_choice.h"
 
 struct mu_probe {
     struct mu_link *link;
@@ -24,27 +23,25 @@ static void finish(struct mu_probe *self, enum mu_probe_verdict verdict, const c
 static void on_role(void *context, enum muster_status status, const redisReply *reply,
                     const struct mu_error *error) {
     struct mu_probe *self = context;
-    char text[160];
     if (status != MUSTER_OK) {
         finish(self, MU_PROBE_NOWHERE, error->text);
         return;
     }
-    if (reply->type == REDIS_REPLY_ERROR) {
-        finish(self, MU_PROBE_MASTER, reply->str);
-        return;
+    switch (mu_sentinel_read_role(reply)) {
+    case MU_SENTINEL_MASTER:
+    case MU_SENTINEL_SECRET:
+        finish(self, MU_PROBE_MASTER, "");
+        break;
+    case MU_SENTINEL_OTHER:
+        finish(self, MU_PROBE_OTHER, "it is no master");
+        break;
     }
-    const char *role = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
-                               reply->element[0]->type == REDIS_REPLY_STRING
-                           ? reply->element[0]->str
-                           : "no role at all";
-    snprintf(text, sizeof text, "its role is %.64s", role);
-    finish(self, strcmp(role, "master") == 0 ? MU_PROBE_MASTER : MU_PROBE_OTHER, text);
 }
 
 static void on_connected(void *context) {
     struct mu_probe *self = context;
-    if (mu_link_prepare_command(self->link, 1, (const char *const[]){"ROLE"}, NULL, on_role,
-                                self) != MUSTER_OK) {
+    if (mu_link_prepare_command(self->link, 2, (const char *const[]){"INFO", "replication"}, NULL,
+                                on_role, self) != MUSTER_OK) {
         finish(self, MU_PROBE_NOWHERE, "the connection has gone");
     }
 }

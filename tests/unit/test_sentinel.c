@@ -80,6 +80,26 @@ static void epochs_are_read(void **state) {
     }
 }
 
+static void roles_are_read(void **state) {
+    static const struct {
+        const char *text;
+        enum mu_sentinel_role role;
+    } cases[] = {
+        {"$28\r\n# Replication\r\nrole:master\r\n\r\n", MU_SENTINEL_MASTER},
+        {"$27\r\n# Replication\r\nrole:slave\r\n\r\n", MU_SENTINEL_OTHER},
+        {"$0\r\n\r\n", MU_SENTINEL_OTHER},
+        {":1\r\n", MU_SENTINEL_OTHER},
+        {"-NOPERM no\r\n", MU_SENTINEL_SECRET},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        redisReply *reply = parse(cases[i].text);
+        assert_int_equal(mu_sentinel_read_role(reply), cases[i].role);
+        freeReplyObject(reply);
+    }
+}
+
 static void switches_are_told_apart(void **state) {
     (void)state;
     assert_true(mu_sentinel_is_switch("m 10.0.0.1 6379 10.0.0.2 6379", "m"));
@@ -273,6 +293,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_read),
         cmocka_unit_test(epochs_are_read),
+        cmocka_unit_test(roles_are_read),
         cmocka_unit_test(switches_are_told_apart),
         cmocka_unit_test(the_newest_failover_counts),
         cmocka_unit_test(another_port_is_another_server),
