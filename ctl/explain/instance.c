@@ -6,7 +6,6 @@
 #include "ask.h"
 #include "explain/explain.h"
 
-/* Its own entries, and what happened to all at once. */
 static void select_instance(const char *name, const json_t *entry, json_t *facts) {
     if (strncmp(mu_explain_text(entry, "event"), "instance.", 9) == 0 &&
         strcmp(mu_explain_text(entry, "instance"), name) == 0) {

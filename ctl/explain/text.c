@@ -203,11 +203,6 @@ static char *fact_text(const json_t *fact) {
                                  mu_explain_text(fact, "owner"), mu_explain_text(fact, "old"),
                                  mu_explain_text(fact, "old_owner"));
     }
-    if (strcmp(event, "brake.engaged") == 0) {
-        return mu_explain_format(
-            "the brake was engaged: %" PRId64 " of %" PRId64 " instances were silent at once",
-            mu_explain_number(fact, "silent"), mu_explain_number(fact, "instances"));
-    }
     return mu_explain_format("%s %s", event, mu_explain_text(fact, "reason"));
 }
 
