@@ -1,9 +1,9 @@
 /* sentinel_probe.h - is there a master at this address? Private to daemon/redis.
  *
- * A connection of its own - INFO replication (the ACL that ships lets a daemon ask that, but not
- * ROLE)
- * - `done` with what it said. Ways to fail: no connection, no answer, a login that is refused:
- * NOWHERE. A user that may not ask gets MASTER: what the connection is used for next will show it.
+ * A connection of its own - INFO replication (which the ACL that ships lets a daemon ask, and not
+ * ROLE) - `done` with what it said. Ways to fail: no connection, no answer, a login that is
+ * refused: NOWHERE. A user that may not ask gets MASTER: what the connection is used for next will
+ * show it.
  */
 #ifndef MU_REDIS_SENTINEL_PROBE_H
 #define MU_REDIS_SENTINEL_PROBE_H

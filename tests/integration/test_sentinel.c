@@ -224,6 +224,71 @@ static void test_failover(void **state) {
     }
 }
 
+static void musterctl_logs_in(struct mt_world *world, const struct mt_sentinels *sentinels) {
+    const char *path = mt_world_path(world, "ctl.yaml");
+    char *out = NULL;
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fprintf(
+        file,
+        "redis: {mode: sentinel, url: 'redis://muster:knock@nowhere', sentinel: {master: " MT_MASTER
+        ", addresses: '127.0.0.1:%d', password: sesame}}\n",
+        mt_sentinels_port(sentinels, 0));
+    assert_int_equal(fclose(file), 0);
+    const char *const status[] = {MUSTER_BUILD_DIR "/musterctl",
+                                  "--config",
+                                  path,
+                                  "--namespace",
+                                  MT_NAMESPACE,
+                                  "--via",
+                                  "redis",
+                                  "status",
+                                  NULL};
+    assert_int_equal(mt_process_run(world, "musterctl", status, &out), 0);
+    free(out);
+    const char *const stranger[] = {MUSTER_BUILD_DIR "/musterctl",
+                                    "--sentinel",
+                                    mt_sentinels_list(sentinels),
+                                    "--master",
+                                    MT_MASTER,
+                                    "--via",
+                                    "redis",
+                                    "status",
+                                    NULL};
+    assert_int_equal(mt_process_run(world, "musterctl-stranger", stranger, NULL), 3);
+}
+
+/* Two logins: that of the sentinels, and that of the master, which stands in the url. */
+static void test_logins(void **state) {
+    struct mt_world *world = mt_world_create();
+    const struct mt_sentinels_options demanding = {.sentinels = 1, .password = "sesame"};
+    struct mt_sentinels *sentinels = mt_sentinels_start(world, &demanding);
+    const char *sets[MOST_SETS] = {"redis.url=redis://muster:knock@nowhere"};
+    size_t count = 1;
+    (void)state;
+    for (size_t i = 0; i < mt_sentinels_servers(sentinels); i++) {
+        struct mt_redis *redis = mt_server_connect(mt_sentinels_server(sentinels, i));
+        mt_command(redis, "ACL SETUSER muster on >knock ~* &* +@all");
+        mt_redis_close(&redis);
+    }
+    for (const char *const *set = mt_sentinels_set(sentinels); *set != NULL; set++)
+        sets[count++] = *set;
+    struct mt_daemon_options options = {.set = sets};
+    struct mt_process *daemon = mt_daemon_lead(world, "daemon", &options);
+    struct mt_redis *redis = mt_server_connect(mt_sentinels_server(sentinels, 0));
+    assert_non_null(strstr(mt_text(redis, "CLIENT LIST"), "user=muster "));
+    mt_redis_close(&redis);
+    musterctl_logs_in(world, sentinels);
+    mt_process_signal(daemon, SIGTERM);
+    assert_int_equal(mt_process_wait(daemon), 0);
+    char *log = mt_process_output(daemon, MT_STDERR);
+    assert_null(strstr(log, "sesame"));
+    assert_null(strstr(log, "knock"));
+    free(log);
+    mt_sentinels_free(&sentinels);
+    mt_world_destroy(&world);
+}
+
 static int set_up(void **state) {
     struct stage *s = calloc(1, sizeof *s);
     assert_non_null(s);
@@ -244,6 +309,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_failover, set_up, tear_down)};
+        cmocka_unit_test_setup_teardown(test_failover, set_up, tear_down),
+        cmocka_unit_test(test_logins),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
