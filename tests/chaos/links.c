@@ -7,8 +7,34 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/loop.h"
 #include "lib/test.h"
 #include "lib/wait.h"
+
+static void print(char *out, size_t size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(out, size, format, arguments);
+    va_end(arguments);
+    assert_true(length > 0 && (size_t)length < size);
+}
+
+/* scheme://[login@]address; the proxy knows nothing of schemes but unix, and of no log-in. */
+static void connect_to(struct ch_link *link, const char *url, const char *dir) {
+    const char *rest = strstr(url, "://");
+    assert_non_null(rest);
+    rest += 3;
+    const char *at = strchr(rest, '@');
+    const char *address = at == NULL ? rest : at + 1;
+    const char *unix_socket = strncmp(url, "unix:", 5) == 0 ? "unix://" : "";
+    if (unix_socket[0] != '\0')
+        print(link->source, sizeof link->source, "unix://%s/%s.link", dir, link->name);
+    else
+        print(link->source, sizeof link->source, "127.0.0.1:%d", mt_free_port());
+    print(link->target, sizeof link->target, "%s%s", unix_socket, address);
+    print(link->listen, sizeof link->listen, "%.*s%s", (int)(address - url), url,
+          link->source + strlen(unix_socket));
+}
 
 int ch_links_add(struct ch_links *links, struct mt_world *world, const char *target,
                  const char *format, ...) {
@@ -22,8 +48,7 @@ int ch_links_add(struct ch_links *links, struct mt_world *world, const char *tar
     links->world = world;
     links->control = -1;
     memcpy(link->name, name, sizeof name);
-    snprintf(link->listen, sizeof link->listen, "unix://%s/%s.link", mt_world_dir(world), name);
-    snprintf(link->target, sizeof link->target, "%s", target);
+    connect_to(link, target, mt_world_dir(world));
     return links->count++;
 }
 
@@ -45,7 +70,7 @@ void ch_links_start(struct ch_links *links) {
     argv[count++] = control;
     for (int i = 0; i < links->count; i++) {
         argv[count++] = links->list[i].name;
-        argv[count++] = links->list[i].listen;
+        argv[count++] = links->list[i].source;
         argv[count++] = links->list[i].target;
     }
     links->process = mt_process_start(links->world, "proxy", argv);

@@ -8,7 +8,8 @@ enum { CH_MOST_LINKS = 40 };
 
 struct ch_link {
     char name[24];
-    char listen[96]; /* unix:///path or 127.0.0.1:port */
+    char listen[160]; /* for programs: as the URL that was given, but to the proxy */
+    char source[96];  /* for the proxy: unix:///path or 127.0.0.1:port */
     char target[96];
 };
 
@@ -20,7 +21,8 @@ struct ch_links {
     int control; /* file descriptor */
 };
 
-/* A link by unix socket to `target`; its number. To be called before ch_links_start(). */
+/* A link to `target`, a URL with or without a log-in: by unix socket to one, by TCP to rediss://.
+ * Returns its number. To be called before ch_links_start(). */
 int ch_links_add(struct ch_links *links, struct mt_world *world, const char *target,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Starts the proxy; returns once it can be told. */

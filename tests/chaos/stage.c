@@ -120,7 +120,7 @@ static const char *door_of(struct ch_stage *self, unsigned daemon) {
 void ch_start_daemon(struct ch_stage *self, unsigned index) {
     struct ch_actor *actor = &self->daemons[index];
     const char *set[QUICK + 3] = {NULL};
-    char url[160];
+    char url[200];
     char door[200];
     snprintf(door, sizeof door,
              "plugins.load=[{name: transport_resp, config: {listen: [\"unix://%s\"]}}]",
@@ -187,6 +187,7 @@ void ch_expect_alive(struct ch_stage *self) {
 
 static void make_links(struct ch_stage *self) {
     const char *redis = mt_server_url(self->server);
+    const char *backend = mt_server_url_for(self->server, MT_BACKEND);
     for (unsigned i = 0; i < self->schedule->daemons; i++) {
         struct ch_actor *actor = &self->daemons[i];
         snprintf(actor->name, sizeof actor->name, "daemon-%u", i + 1);
@@ -198,7 +199,7 @@ static void make_links(struct ch_stage *self) {
         snprintf(actor->name, sizeof actor->name, "sim-%u", i + 1);
         actor->link = self->links.count;
         if (!ch_at_door(self->schedule, i))
-            ch_links_add(&self->links, self->world, redis, "%s", actor->name);
+            ch_links_add(&self->links, self->world, backend, "%s", actor->name);
         for (unsigned k = 0; ch_at_door(self->schedule, i) && k < self->schedule->daemons; k++) {
             char target[160];
             snprintf(target, sizeof target, "unix://%s", door_of(self, k));

@@ -89,11 +89,8 @@ start_daemon() {
   wait_for 'a coordinator' grep -q 'event=data\.' "$dir/musterd.log"
 }
 
-guard "$dir" "$2"
-redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" \
-  "${server_options[@]}" >"$dir/redis.log" 2>&1 &
-started+=($!)
-wait_for 'Redis' plain_cli PING
+start_redis "$dir" "$2" || fail 'Redis does not start'
+started+=("$redis_pid")
 start_daemon
 plain_cli PSUBSCRIBE '{muster}:events:*' >"$dir/feed" 2>&1 &
 started+=($!)

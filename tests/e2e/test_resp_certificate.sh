@@ -58,11 +58,8 @@ build=$1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mt-XXXXXX")
 trap clean_up EXIT
 "$2/tests/lib/certificates.sh" "$dir"
-guard "$dir" "$2"
-redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" \
-  "${server_options[@]}" >"$dir/redis.log" &
-started[redis]=$!
-wait_for 'Redis' redis-cli -s "$dir/redis.sock" PING
+start_redis "$dir" "$2" || fail 'Redis does not start'
+started[redis]=$redis_pid
 configure server false
 start_daemon first
 wait_for 'a coordinator' grep -q 'event=data\.' "$dir/first.log"

@@ -508,7 +508,7 @@ static void test_heartbeats(void **state) {
     end_sim(sim);
 
     struct mt_process *silent =
-        START_SIM(f, "silent", "node-2", "--no-heartbeat", "--no-inbox", "--stop-after", "1s");
+        START_SIM(f, "silent", "node-2", "--no-heartbeat", "--no-inbox", "--stop-after", "3s");
     wait_said(silent, "entered");
     json_t *report = report_of(f, silent);
     assert_null(json_object_get(json_object_get(report, "counts"), "heartbeats"));

@@ -4,21 +4,60 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "lib/process.h"
 #include "lib/redis.h"
 #include "lib/test.h"
 
 #define SHIPPED MUSTER_SOURCE_DIR "/etc/users.acl"
 
-bool mt_access_has_users(void) {
+static bool has_mode(const char *wanted) {
+    static const char *const modes[] = {"acl", "tls", "acl+tls"};
     const char *mode = getenv("MUSTER_TEST_REDIS");
     if (mode == NULL || mode[0] == '\0')
         return false;
-    if (strcmp(mode, "acl") == 0)
-        return true;
-    fprintf(stderr, "MUSTER_TEST_REDIS is '%s', allowed is acl\n", mode);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+        if (strcmp(mode, modes[i]) == 0)
+            return strstr(mode, wanted) != NULL;
+    fprintf(stderr, "MUSTER_TEST_REDIS is '%s', allowed are acl, tls, acl+tls\n", mode);
     abort();
+}
+
+bool mt_access_has_users(void) {
+    return has_mode("acl");
+}
+
+bool mt_access_has_tls(void) {
+    return has_mode("tls");
+}
+
+/* Good for 30 days. */
+static bool is_fresh(const char *certificate) {
+    struct stat status;
+    return stat(certificate, &status) == 0 && time(NULL) - status.st_mtime < 20L * 24 * 60 * 60;
+}
+
+const char *mt_access_certificates(struct mt_world *world) {
+    static const char shared[] = MUSTER_BUILD_DIR "/tests/access";
+    const char *dir = mt_world_path(world, "access");
+    if (access(dir, F_OK) != 0) {
+        const char *made = shared;
+        if (!is_fresh(MUSTER_BUILD_DIR "/tests/access/ca.pem")) {
+            made = mt_world_path(world, "access.made");
+            const char *const argv[] = {MUSTER_SOURCE_DIR "/tests/lib/certificates.sh", made,
+                                        "server", NULL};
+            assert_int_equal(mkdir(made, 0700), 0);
+            assert_int_equal(mt_process_run(world, "access", argv, NULL), 0);
+            if (rename(made, shared) == 0) /* not where others lie */
+                made = shared;
+        }
+        assert_int_equal(symlink(made, dir), 0);
+    }
+    setenv("SSL_CERT_FILE", mt_world_path(world, "access/ca.pem"), 1);
+    return dir;
 }
 
 const char *mt_access_name(enum mt_user user) {

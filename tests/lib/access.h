@@ -1,8 +1,11 @@
 /* access.h - how Redis is guarded in this run of the tests, and who is who to it.
  *
- * MUSTER_TEST_REDIS=acl: every server of lib/server.h has the users of etc/users.acl, and programs
- * log in as one of them. The default user is left to the test, who looks at things directly and
- * plays the administrator. Without the variable there are no users.
+ * MUSTER_TEST_REDIS is empty, or
+ *   acl      every server of lib/server.h has the users of etc/users.acl, and programs log in as
+ * one of them. The default user is left to the test, who looks at things directly and plays the
+ * administrator tls      programs go to every server over TLS (1.3, the server verified); there is
+ * no other port acl+tls  both A test's own connections take the server's unix socket in each of
+ * them.
  */
 #ifndef MT_ACCESS_H
 #define MT_ACCESS_H
@@ -19,6 +22,11 @@ enum mt_user {
 
 /* Aborts the program when MUSTER_TEST_REDIS is something else than a mode. */
 bool mt_access_has_users(void);
+bool mt_access_has_tls(void);
+
+/* A CA and a server's certificate in `<dir>/access`, made once a build folder; this process and all
+ * that it starts trust that CA as they do the system's: SSL_CERT_FILE. Returns the folder. */
+const char *mt_access_certificates(struct mt_world *world);
 
 /* NULL for MT_ADMIN. */
 const char *mt_access_name(enum mt_user user);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# certificates.sh DIR: what tests of TLS need, made by the openssl command into DIR.
+# certificates.sh DIR [server]: what tests of TLS need, made by the openssl command into DIR; with
+# `server` only ca.* and server.*.
 #   ca.pem                   signs all but stranger.pem
 #   server.pem, renewed.pem  for 127.0.0.1 and localhost
 #   client.pem               CN=node-1,O=shop
@@ -27,6 +28,7 @@ key ca
 openssl req -x509 -key ca.key -subj "/CN=muster test CA" -days 30 -out ca.pem
 names="subjectAltName=IP:127.0.0.1,DNS:localhost"
 signed server "/CN=localhost" "$names" 30
+[ "${2:-}" != server ] || exit 0
 signed renewed "/CN=localhost" "$names" 30
 signed named "/CN=redis.example" "subjectAltName=DNS:redis.example" 30
 signed client "/O=shop/CN=node-1" "extendedKeyUsage=clientAuth" 30

@@ -303,6 +303,12 @@ static void describe(struct mt_sentinels *s) {
              s->options.password == NULL ? "" : s->options.password);
     for (size_t i = 0; i < (s->options.password == NULL ? 3 : 4); i++)
         s->set[i] = s->sets[i];
+    /* The host is not looked at: the sentinels know it. */
+    if (mt_access_guards(mt_server_socket(s->servers[0].server))) {
+        snprintf(s->sets[4], sizeof s->sets[4], "redis.url=redis://%s:%s@localhost",
+                 mt_access_name(MT_DAEMON), mt_access_password(MT_DAEMON));
+        s->set[s->options.password == NULL ? 3 : 4] = s->sets[4];
+    }
 }
 
 struct mt_sentinels *mt_sentinels_start(struct mt_world *world,

@@ -21,16 +21,16 @@ struct mt_server {
     const char *users; /* its ACL file, or NULL */
     enum mt_server_kind kind;
     const char *const *extra;
-    bool tls;
+    const char *certificates; /* the folder, or NULL: no TLS */
     struct mt_server_tls with;
     int port;
     char *tls_url;
     struct mt_process *process;
 };
 
-static bool has_own_users(const char *const *extra) {
+static bool has_option(const char *const *extra, const char *option) {
     for (; extra != NULL && *extra != NULL; extra++)
-        if (strcmp(*extra, "--aclfile") == 0 || strcmp(*extra, "--user") == 0)
+        if (strcmp(*extra, option) == 0)
             return true;
     return false;
 }
@@ -64,35 +64,61 @@ static void start(struct mt_server *server) {
                                                 "--notify-keyspace-events", "KEgxe", NULL});
     add_options(argv, extra); /* wins */
     char port[8];
-    if (server->tls) {
+    if (server->certificates != NULL) {
         const char *name = server->with.certificate != NULL ? server->with.certificate : "server";
-        mt_certificates(server->world);
+        const char *folder = strrchr(server->certificates, '/') + 1;
         snprintf(port, sizeof port, "%d", server->port);
-        add_options(argv, (const char *const[]){
-                              "--tls-port", port, "--bind", "127.0.0.1", "--tls-cert-file",
-                              mt_world_path(server->world, "tls/%s.pem", name), "--tls-key-file",
-                              mt_world_path(server->world, "tls/%s.key", name),
-                              "--tls-ca-cert-file", mt_world_path(server->world, "tls/ca.pem"),
-                              "--tls-auth-clients", server->with.clients ? "yes" : "no", NULL});
+        add_options(argv,
+                    (const char *const[]){
+                        "--tls-port", port, "--bind", "127.0.0.1", "--tls-cert-file",
+                        mt_world_path(server->world, "%s/%s.pem", folder, name), "--tls-key-file",
+                        mt_world_path(server->world, "%s/%s.key", folder, name),
+                        "--tls-ca-cert-file", mt_world_path(server->world, "%s/ca.pem", folder),
+                        "--tls-auth-clients", server->with.clients ? "yes" : "no", NULL});
     }
     server->process = mt_process_start(server->world, server->name, argv);
 }
 
-static void launch(struct mt_server *server) {
-    start(server);
-    struct mt_redis *redis = mt_redis_open(server->world, server->socket, NULL);
+static bool settled(struct mt_server *server) {
+    redisContext *context = redisConnectUnix(server->socket);
+    bool answers = context != NULL && context->err == 0;
+    if (context != NULL)
+        redisFree(context);
+    return answers || !mt_process_running(server->process);
+}
+
+/* Somebody else may have taken the port: then redis-server ends, and it, or another, is tried. */
+static void launch(struct mt_server *server, bool any_port) {
+    for (int tries = 0; server->certificates != NULL; tries++) {
+        assert_true(tries < PORTS_TRIED);
+        if (any_port)
+            server->port = mt_free_port();
+        start(server);
+        MT_WAIT(server->world, settled(server), "a redis-server with TLS");
+        if (mt_process_running(server->process))
+            break;
+        mt_let_pass(100);
+    }
+    if (server->certificates == NULL)
+        start(server);
+    struct mt_redis *redis = mt_server_connect(server);
     mt_redis_close(&redis);
 }
 
-static char *url_of(const struct mt_server *server, enum mt_user user) {
-    char *url = NULL;
-    int length = server->users != NULL && user != MT_ADMIN
-                     ? asprintf(&url, "unix://%s:%s@%s", mt_access_name(user),
-                                mt_access_password(user), server->socket)
-                     : asprintf(&url, "unix://%s", server->socket);
-    if (length < 0)
-        abort();
-    return url;
+/* `over_tls`: as MUSTER_TEST_REDIS wants it; tests of TLS have mt_server_tls_url(). */
+static void name_urls(struct mt_server *server, bool over_tls) {
+    for (enum mt_user user = MT_DAEMON; user <= MT_ADMIN; user++) {
+        char login[80] = "";
+        int length = 0;
+        if (server->users != NULL && user != MT_ADMIN)
+            snprintf(login, sizeof login, "%s:%s@", mt_access_name(user), mt_access_password(user));
+        if (over_tls)
+            length = asprintf(&server->urls[user], "rediss://%s127.0.0.1:%d", login, server->port);
+        else
+            length = asprintf(&server->urls[user], "unix://%s%s", login, server->socket);
+        if (length < 0)
+            abort();
+    }
 }
 
 static struct mt_server *prepare(struct mt_world *world, const char *name, enum mt_server_kind kind,
@@ -105,20 +131,11 @@ static struct mt_server *prepare(struct mt_world *world, const char *name, enum 
     server->name = strdup(name);
     server->dir = mt_world_path(world, "%s", name);
     server->socket = mt_world_path(world, "%s.sock", name);
-    if (mt_access_has_users() && !has_own_users(extra)) {
+    if (mt_access_has_users() && !has_option(extra, "--aclfile") && !has_option(extra, "--user")) {
         mt_access_write_users(server->socket);
         server->users = mt_world_path(world, "%s.sock.acl", name);
     }
-    for (enum mt_user user = MT_DAEMON; user <= MT_ADMIN; user++)
-        server->urls[user] = url_of(server, user);
     assert_int_equal(mkdir(server->dir, 0700), 0);
-    return server;
-}
-
-struct mt_server *mt_server_start(struct mt_world *world, const char *name,
-                                  enum mt_server_kind kind, const char *const *extra) {
-    struct mt_server *server = prepare(world, name, kind, extra);
-    launch(server);
     return server;
 }
 
@@ -136,31 +153,26 @@ const char *mt_certificates(struct mt_world *world) {
     return dir;
 }
 
-static bool settled(struct mt_server *server) {
-    redisContext *context = redisConnectUnix(server->socket);
-    bool answers = context != NULL && context->err == 0;
-    if (context != NULL)
-        redisFree(context);
-    return answers || !mt_process_running(server->process);
+struct mt_server *mt_server_start(struct mt_world *world, const char *name,
+                                  enum mt_server_kind kind, const char *const *extra) {
+    struct mt_server *server = prepare(world, name, kind, extra);
+    bool over_tls = mt_access_has_tls() && !has_option(extra, "--port");
+    if (over_tls)
+        server->certificates = mt_access_certificates(world);
+    launch(server, true);
+    name_urls(server, over_tls);
+    return server;
 }
 
 struct mt_server *mt_server_start_tls(struct mt_world *world, const char *name,
                                       enum mt_server_kind kind, const char *const *extra,
                                       const struct mt_server_tls *tls) {
     struct mt_server *server = prepare(world, name, kind, extra);
-    server->tls = true;
+    server->certificates = mt_certificates(world);
     server->with = *tls;
-    /* Somebody else may take the port in between: then redis-server ends, and another is tried. */
-    for (int tries = 0;; tries++) {
-        assert_true(tries < PORTS_TRIED);
-        server->port = tls->port != 0 ? tls->port : mt_free_port();
-        start(server);
-        MT_WAIT(world, settled(server), "a redis-server with TLS");
-        if (mt_process_running(server->process))
-            break;
-    }
-    struct mt_redis *redis = mt_server_connect(server);
-    mt_redis_close(&redis);
+    server->port = tls->port;
+    launch(server, tls->port == 0);
+    name_urls(server, false);
     if (asprintf(&server->tls_url, "rediss://127.0.0.1:%d", server->port) < 0)
         abort();
     return server;
@@ -218,5 +230,5 @@ void mt_server_kill(struct mt_server *server) {
 
 void mt_server_restart(struct mt_server *server) {
     mt_server_kill(server);
-    launch(server);
+    launch(server, false);
 }

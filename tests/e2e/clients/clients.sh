@@ -91,11 +91,8 @@ begin() {
   dir=$(mktemp -d "${TMPDIR:-/tmp}/mt-XXXXXX")
   trap clean_up EXIT
   "$source/tests/lib/certificates.sh" "$dir"
-  guard "$dir" "$source"
-  redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --dir "$dir" \
-    "${server_options[@]}" >"$dir/redis.log" &
-  started[redis]=$!
-  wait_for 'Redis' redis-cli -s "$dir/redis.sock" PING
+  start_redis "$dir" "$source" || fail 'Redis does not start'
+  started[redis]=$redis_pid
   start_daemon first
   wait_for 'a coordinator' grep -q 'event=data\.' "$dir/first.log"
   start_daemon second
