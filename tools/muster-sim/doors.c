@@ -20,13 +20,12 @@ enum muster_status mu_sim_doors_read(struct mu_sim_doors *doors, const char *lis
                                      struct mu_error *error) {
     mu_sim_doors_deinit(doors);
     doors->addresses = mu_calloc(MOST, sizeof *doors->addresses);
-    enum muster_status status = MUSTER_OK;
+    enum muster_status status;
     char *copy = mu_strdup(list);
     char *rest = copy;
-    while (status == MUSTER_OK && rest) {
-        const char *url = strsep(&rest, ",");
-        status = add(doors, url, error);
-    }
+    do {
+        status = add(doors, strsep(&rest, ","), error);
+    } while (status == MUSTER_OK && rest);
     explicit_bzero(copy, strlen(list)); /* there may be passwords in it */
     free(copy);
     return status;
