@@ -71,9 +71,12 @@ static bool add_move(struct pm_steps *steps, struct pm_random *random, struct pm
         snprintf(names.incarnation, sizeof names.incarnation, "%s", instance->incarnation);
         found = pm_chance(random, 70);
     }
-    if (found)
-        pm_steps_add(steps, wait, "move %s %s %s %zu", some_epoch(random), names.instance,
-                     names.incarnation, pm_chance(random, 95) ? pm_below(random, 4) + 1 : 0);
+    if (found && pm_chance(random, 60))
+        pm_steps_add(steps, wait, "elect %s %s 64", some_epoch(random), names.instance);
+    for (size_t more = found ? pm_below(random, 3) + 1 : 0; more > 0; more--)
+        pm_steps_add(steps, pm_chance(random, 15) ? 100 : 0, "move %s %s %s %zu",
+                     some_epoch(random), names.instance, names.incarnation,
+                     pm_chance(random, 95) ? pm_below(random, 4) + 1 : 0);
     return found;
 }
 
