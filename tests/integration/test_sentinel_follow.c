@@ -9,7 +9,9 @@
 
 #include "lib/loop.h"
 #include "lib/server.h"
+#include "redis/link.h"
 #include "redis/sentinel.h"
+#include "redis/subscriber.h"
 
 enum { MOST_PEERS = 3 };
 
@@ -208,6 +210,66 @@ static void a_master_that_comes_later(void **state) {
     MT_SPIN(f->loop, f->found == 1, "a master");
 }
 
+/* ---- connections that move ---- */
+
+struct moving {
+    struct mu_link *link;
+    struct mu_subscriber *subscriber;
+    unsigned downs;
+    unsigned ups;
+    char reason[MU_ERROR_TEXT];
+};
+
+static void on_moving_down(void *context, const struct mu_error *reason) {
+    struct moving *m = context;
+    m->downs++;
+    snprintf(m->reason, sizeof m->reason, "%s", reason->text);
+}
+
+static void on_moving_up(void *context) {
+    ((struct moving *)context)->ups++;
+}
+
+static struct mu_redis_address at(int port) {
+    static char host[] = "127.0.0.1";
+    return (struct mu_redis_address){.host = host, .port = (uint16_t)port};
+}
+
+/* Neither a connection that is fine nor the longest back-off is waited for. */
+static void a_move_is_made_at_once(void **state) {
+    struct fixture *f = *state;
+    struct moving m = {0};
+    struct mu_redis_address nowhere = at(mt_free_port());
+    struct mu_redis_address master = at(f->master_port);
+    struct mu_redis_address replica = at(f->replica_port);
+    const uint64_t hour = 3600000;
+    m.link =
+        mu_link_create(mt_loop_uv(f->loop), &(struct mu_link_options){.address = &nowhere,
+                                                                      .retry_min_ms = hour,
+                                                                      .retry_max_ms = hour,
+                                                                      .context = &m,
+                                                                      .on_down = on_moving_down});
+    m.subscriber = mu_subscriber_create(mt_loop_uv(f->loop),
+                                        &(struct mu_subscriber_options){.address = &master,
+                                                                        .retry_min_ms = hour,
+                                                                        .retry_max_ms = hour,
+                                                                        .context = &m,
+                                                                        .on_up = on_moving_up});
+    mu_subscriber_subscribe(m.subscriber, "channel");
+    MT_SPIN(f->loop, m.downs == 1 && m.ups == 1, "a back-off, and a subscription");
+    mu_link_move(m.link, &master);
+    MT_SPIN(f->loop, mu_link_is_open(m.link), "a link out of its back-off");
+    mu_link_move(m.link, &replica);
+    mu_subscriber_move(m.subscriber, &replica);
+    MT_SPIN(f->loop, mu_link_connections(m.link) == 2 && m.ups == 2, "both at another server");
+    assert_int_equal(m.downs, 2);
+    assert_non_null(strstr(m.reason, "left for another address"));
+    bool closed[2] = {false};
+    mu_subscriber_close(&m.subscriber, on_closed, &closed[0]);
+    mu_link_close(&m.link, on_closed, &closed[1]);
+    MT_SPIN(f->loop, closed[0] && closed[1], "both closed");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(the_newest_answer_is_followed, close_all),
@@ -215,6 +277,7 @@ int main(void) {
         cmocka_unit_test_teardown(what_is_refused_is_left, close_all),
         cmocka_unit_test_teardown(nobody_knows_it, close_all),
         cmocka_unit_test_teardown(a_master_that_comes_later, close_all),
+        cmocka_unit_test(a_move_is_made_at_once),
     };
     return cmocka_run_group_tests(tests, start, end);
 }

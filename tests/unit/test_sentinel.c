@@ -24,26 +24,26 @@ static redisReply *parse(const char *text) {
 static void addresses_are_read(void **state) {
     static const struct {
         const char *text;
-        enum mu_sentinel_answer_kind kind;
         const char *host;
+        enum mu_sentinel_answer_kind kind;
         uint16_t port;
     } cases[] = {
-        {"*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n", MU_SENTINEL_NAMED, "127.0.0.1", 6379},
-        {"*2\r\n$3\r\n::1\r\n$5\r\n65535\r\n", MU_SENTINEL_NAMED, "::1", 65535},
-        {"*2\r\n$6\r\nr-1.eu\r\n$1\r\n1\r\n", MU_SENTINEL_NAMED, "r-1.eu", 1},
-        {"*-1\r\n", MU_SENTINEL_IGNORANT, "", 0},
-        {"$-1\r\n", MU_SENTINEL_IGNORANT, "", 0},
-        {"-ERR No such master with that name\r\n", MU_SENTINEL_IGNORANT, "", 0},
-        {"-NOPERM no\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"+OK\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*1\r\n$1\r\na\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*2\r\n$1\r\na\r\n:6379\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*2\r\n$1\r\na\r\n$1\r\n0\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*2\r\n$1\r\na\r\n$5\r\n65536\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*2\r\n$1\r\na\r\n$2\r\n-1\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*2\r\n$1\r\na\r\n$2\r\n1x\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*2\r\n$3\r\na b\r\n$1\r\n1\r\n", MU_SENTINEL_AWAY, "", 0},
-        {"*2\r\n$0\r\n\r\n$1\r\n1\r\n", MU_SENTINEL_AWAY, "", 0},
+        {"*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n", "127.0.0.1", MU_SENTINEL_NAMED, 6379},
+        {"*2\r\n$3\r\n::1\r\n$5\r\n65535\r\n", "::1", MU_SENTINEL_NAMED, 65535},
+        {"*2\r\n$6\r\nr-1.eu\r\n$1\r\n1\r\n", "r-1.eu", MU_SENTINEL_NAMED, 1},
+        {"*-1\r\n", "", MU_SENTINEL_IGNORANT, 0},
+        {"$-1\r\n", "", MU_SENTINEL_IGNORANT, 0},
+        {"-ERR No such master with that name\r\n", "", MU_SENTINEL_IGNORANT, 0},
+        {"-NOPERM no\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"+OK\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*1\r\n$1\r\na\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*2\r\n$1\r\na\r\n:6379\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*2\r\n$1\r\na\r\n$1\r\n0\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*2\r\n$1\r\na\r\n$5\r\n65536\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*2\r\n$1\r\na\r\n$2\r\n-1\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*2\r\n$1\r\na\r\n$2\r\n1x\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*2\r\n$3\r\na b\r\n$1\r\n1\r\n", "", MU_SENTINEL_AWAY, 0},
+        {"*2\r\n$0\r\n\r\n$1\r\n1\r\n", "", MU_SENTINEL_AWAY, 0},
     };
 
     (void)state;
