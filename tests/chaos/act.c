@@ -1,11 +1,8 @@
 #include "chaos/act.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "lib/test.h"
-#include "lib/wait.h"
+#include "chaos/store.h"
 
 typedef void starter(struct ch_stage *stage, unsigned index);
 
@@ -75,82 +72,35 @@ static void act_on_links(struct ch_stage *stage, const struct ch_step *step) {
             act_on_one(stage, step, stage->links.list[actor->link + i].name);
 }
 
-static void redis_kill(struct ch_stage *stage, const struct ch_step *step) {
-    if (!step->over && stage->redis != NULL)
-        ch_kill_redis(stage);
-    else if (step->over && stage->redis == NULL)
-        ch_restart_redis(stage);
-}
-
-/* The collector starts anew behind it: what was there is gone without an event. */
-static void flush(struct ch_stage *stage) {
-    ch_collector_sync(stage->collector);
-    ch_collector_drop(stage->collector);
-    ch_collector_lost(stage->collector);
-    mt_command(stage->redis, "FLUSHALL");
-    mt_redis_forget(stage->redis);
-    ch_collector_open(stage->collector, mt_server_socket(stage->server));
-}
-
-static long long redis_seconds(struct ch_stage *stage) {
-    redisReply *reply = mt_command(stage->redis, "TIME");
-    long long seconds = strtoll(reply->element[0]->str, NULL, 10);
-    mt_redis_forget(stage->redis);
-    return seconds;
-}
-
-static void jump(struct ch_stage *stage, int ms) {
-    long long before = redis_seconds(stage);
-    int64_t offset = atomic_fetch_add(stage->clock_us, (int64_t)ms * 1000) + (int64_t)ms * 1000;
-    if (offset > stage->clock_highest_us)
-        stage->clock_highest_us = offset;
-    MT_WAIT(stage->world,
-            ms < 0 ? redis_seconds(stage) <= before : redis_seconds(stage) >= before + ms / 1000,
-            "Redis' clock to jump");
-}
-
 void ch_act(struct ch_stage *stage, const struct ch_step *step) {
     char text[96];
-    bool redis_is_away = stage->redis == NULL || stage->redis_paused;
     ch_step_text(step, text, sizeof text);
     ch_say(stage, "%s", text);
     if (!step->over)
         ch_count(stage, ch_action_name(step->action), 1);
     switch (step->action) {
-    case CH_REDIS_KILL:
-        redis_kill(stage, step);
-        break;
-    case CH_REDIS_PAUSE:
-        ch_pause_redis(stage, !step->over);
-        break;
-    case CH_FLUSHALL:
-        if (!redis_is_away)
-            flush(stage);
-        break;
-    case CH_CLOCK:
-        if (!redis_is_away)
-            jump(stage, step->argument);
-        break;
     case CH_CUT:
     case CH_STALL:
     case CH_DELAY:
         act_on_links(stage, step);
         break;
-    case CH_QUIET:
-    case CH_ACTIONS:
+    case CH_SIM_KILL:
+    case CH_SIM_PAUSE:
+    case CH_SIM_TERM:
+    case CH_DAEMON_KILL:
+    case CH_DAEMON_PAUSE:
+    case CH_DAEMON_TERM:
+        act_on_actor(stage, step);
         break;
     default:
-        act_on_actor(stage, step);
+        ch_store_act(stage, step);
         break;
     }
 }
 
 void ch_heal(struct ch_stage *stage) {
     const struct ch_schedule *schedule = stage->schedule;
-    ch_pause_redis(stage, false);
-    if (stage->redis == NULL)
-        ch_restart_redis(stage);
-    atomic_store(stage->clock_us, stage->clock_highest_us);
+    ch_store_heal(stage);
     for (int i = 0; i < stage->links.count; i++)
         ch_links_tell(&stage->links, "heal %s", stage->links.list[i].name);
     for (unsigned i = 0; i < schedule->daemons; i++) {

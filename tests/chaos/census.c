@@ -7,10 +7,10 @@
 
 /* A suite in which none of this was seen has tested nothing. */
 static const char *const effects[] = {
-    "coordinator.elected", "data.rotated",        "data.confirmed",      "generation.changed",
-    "instance.suspect",    "instance.dead",       "leader.changed",      "lease.lost",
-    "links of sims lost",  "memberships adopted", "memberships rebuilt", "memberships compared",
-    "sims started again",
+    "coordinator.elected",  "data.rotated",       "data.confirmed",      "generation.changed",
+    "instance.suspect",     "instance.dead",      "leader.changed",      "lease.lost",
+    "links of sims lost",   "masters switched",   "memberships adopted", "memberships rebuilt",
+    "memberships compared", "sims started again",
 };
 
 void ch_census_add(json_t *sum, const char *file) {

@@ -26,6 +26,7 @@
 #include "chaos/census.h"
 #include "chaos/proxy.h"
 #include "chaos/quiet.h"
+#include "chaos/store.h"
 #include "lib/test.h"
 #include "lib/wait.h"
 
@@ -53,7 +54,7 @@ struct run {
 static void wait_for(struct ch_stage *stage, uint64_t due_ms) {
     while (mt_now_ms() < due_ms) {
         uint64_t left = due_ms - mt_now_ms();
-        ch_collector_turn(stage->collector);
+        ch_store_turn(stage);
         mt_let_pass(left < 20 ? left : 20);
     }
 }

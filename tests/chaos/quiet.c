@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "chaos/act.h"
+#include "chaos/store.h"
 #include "lib/daemon.h"
 #include "lib/sim.h"
 #include "lib/test.h"
@@ -80,6 +81,7 @@ static void compare(struct ch_stage *stage, json_t *reports[]) {
  * has been compared. */
 static const char *try_compare(struct ch_stage *stage) {
     json_t *reports[CH_MOST_SIMS] = {NULL};
+    ch_store_turn(stage);
     ch_collector_sync(stage->collector);
     size_t before = ch_collector_events(stage->collector);
     const char *what = unsettled(stage);
@@ -132,7 +134,7 @@ void ch_quiet(struct ch_stage *stage) {
         wait.what = "a quiet point (see chaos.log)";
         mt_wait_step(&wait);
     }
-    mt_fsck(stage->world, stage->server);
+    mt_fsck(stage->world, ch_store_server(stage));
     ch_expect_alive(stage);
     ch_say(stage, "compared: %zu events so far", ch_collector_events(stage->collector));
 }

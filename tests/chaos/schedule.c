@@ -23,6 +23,10 @@ static const struct kind kinds[CH_ACTIONS] = {
     [CH_DAEMON_TERM] = {"daemon-term", 3, 200, 2000},
     [CH_REDIS_KILL] = {"redis-kill", 2, 50, 1500},
     [CH_REDIS_PAUSE] = {"redis-pause", 2, 100, 3000},
+    [CH_MASTER_KILL] = {"master-kill", 3, 200, 6000},
+    [CH_MASTER_PAUSE] = {"master-pause", 3, 200, 6000},
+    [CH_FAILOVER] = {"failover", 3, 0, 0},
+    [CH_SENTINEL_PAUSE] = {"sentinel-pause", 2, 200, 4000},
     [CH_FLUSHALL] = {"flushall", 2, 0, 0},
     [CH_CLOCK] = {"clock", 4, 0, 0},
     [CH_CUT] = {"cut", 6, 50, 4500},
@@ -42,6 +46,7 @@ struct maker {
     unsigned daemon_busy[CH_MOST_DAEMONS];
     unsigned link_busy[2][CH_MOST_SIMS];
     unsigned redis_busy;
+    unsigned sentinel_busy;
 };
 
 /* splitmix64 */
@@ -64,6 +69,14 @@ static unsigned lasting(struct maker *maker, const struct kind *kind) {
 
 static bool allowed(const struct ch_schedule *schedule, enum ch_action action) {
     switch (action) {
+    case CH_REDIS_KILL:
+    case CH_REDIS_PAUSE:
+        return !schedule->sentinel;
+    case CH_MASTER_KILL:
+    case CH_MASTER_PAUSE:
+    case CH_FAILOVER:
+    case CH_SENTINEL_PAUSE:
+        return schedule->sentinel;
     case CH_CLOCK:
         return schedule->clock;
     case CH_FLUSHALL:
@@ -105,6 +118,8 @@ static unsigned *busy_of(struct maker *maker, const struct ch_step *step) {
     case CH_STALL:
     case CH_DELAY:
         return &maker->link_busy[step->side][step->target];
+    case CH_SENTINEL_PAUSE:
+        return &maker->sentinel_busy;
     default:
         return &maker->redis_busy;
     }
@@ -113,6 +128,16 @@ static unsigned *busy_of(struct maker *maker, const struct ch_step *step) {
 static void add(struct ch_schedule *schedule, const struct ch_step *step) {
     if (schedule->count < CH_MOST_STEPS)
         schedule->steps[schedule->count++] = *step;
+}
+
+/* Who follows sentinels goes to the master itself, not through the proxy. */
+static void aim_at_link(struct maker *maker, struct ch_step *step) {
+    const struct ch_schedule *schedule = maker->schedule;
+    step->side = !schedule->sentinel && between(maker, 0, 2) == 0 ? CH_OF_DAEMON : CH_OF_SIM;
+    step->target =
+        between(maker, 0, (step->side == CH_OF_DAEMON ? schedule->daemons : schedule->sims) - 1);
+    if (schedule->sentinel)
+        step->target |= 1U; /* at doors */
 }
 
 static void aim(struct maker *maker, struct ch_step *step) {
@@ -132,13 +157,14 @@ static void aim(struct maker *maker, struct ch_step *step) {
     case CH_CUT:
     case CH_STALL:
     case CH_DELAY:
-        step->side = between(maker, 0, 2) == 0 ? CH_OF_DAEMON : CH_OF_SIM;
-        step->target = between(
-            maker, 0, (step->side == CH_OF_DAEMON ? schedule->daemons : schedule->sims) - 1);
+        aim_at_link(maker, step);
         step->argument = step->action == CH_DELAY ? (int)between(maker, 5, 200) : 0;
         step->which = between(maker, 0, 1) == 0 ? 0 : between(maker, 1, schedule->daemons);
         if (step->side == CH_OF_DAEMON || !ch_at_door(schedule, step->target))
             step->which = 0;
+        break;
+    case CH_SENTINEL_PAUSE:
+        step->target = between(maker, 0, 2);
         break;
     case CH_CLOCK:
         step->argument = jumps[between(maker, 0, sizeof jumps / sizeof *jumps - 1)];
@@ -158,6 +184,8 @@ static void make_fault(struct maker *maker, unsigned at_ms, unsigned end_ms) {
     if (*busy >= at_ms)
         return;
     *busy = until;
+    if (step.action >= CH_MASTER_KILL && step.action <= CH_FAILOVER)
+        *busy = end_ms; /* sentinels take seconds, and no second failover soon after the first */
     add(maker->schedule, &step);
     step.over = true;
     step.at_ms = until;
@@ -193,6 +221,7 @@ static void make_phase(struct maker *maker, unsigned begin_ms, unsigned end_ms) 
     memset(maker->daemon_busy, 0, sizeof maker->daemon_busy);
     memset(maker->link_busy, 0, sizeof maker->link_busy);
     maker->redis_busy = 0;
+    maker->sentinel_busy = 0;
 }
 
 bool ch_at_door(const struct ch_schedule *schedule, unsigned sim) {
@@ -205,12 +234,13 @@ void ch_schedule_make(struct ch_schedule *schedule, uint64_t seed, unsigned dura
     schedule->seed = seed;
     schedule->duration_ms = duration_ms;
     schedule->daemons = between(&maker, 2, CH_MOST_DAEMONS);
-    schedule->sims = between(&maker, 4, 6);
-    schedule->clock = between(&maker, 0, 3) == 0;
-    schedule->durable = schedule->clock || between(&maker, 0, 2) > 0;
-    schedule->doors = between(&maker, 0, 3) > 0;
+    schedule->sims = 2 * between(&maker, 2, 3);
+    schedule->sentinel = between(&maker, 0, 3) == 0;
+    schedule->clock = !schedule->sentinel && between(&maker, 0, 3) == 0;
+    schedule->durable = schedule->sentinel || schedule->clock || between(&maker, 0, 2) > 0;
+    schedule->doors = schedule->sentinel || between(&maker, 0, 3) > 0;
     unsigned middle = duration_ms / 2;
-    if (between(&maker, 0, 1) == 0) {
+    if (!schedule->sentinel && between(&maker, 0, 1) == 0) {
         make_phase(&maker, 0, middle);
         make_phase(&maker, middle, duration_ms);
     } else {
@@ -238,6 +268,7 @@ void ch_step_text(const struct ch_step *step, char *text, size_t size) {
     case CH_DAEMON_KILL:
     case CH_DAEMON_PAUSE:
     case CH_DAEMON_TERM:
+    case CH_SENTINEL_PAUSE:
         snprintf(text, size, "%s%s %u", over, name, step->target + 1);
         break;
     case CH_CUT:
@@ -259,7 +290,9 @@ void ch_schedule_print(const struct ch_schedule *schedule, FILE *file) {
     fprintf(file, "seed %" PRIu64 ": %u ms, %u daemons, %u sims%s, %s Redis%s\n", schedule->seed,
             schedule->duration_ms, schedule->daemons, schedule->sims,
             schedule->doors ? ", some at doors" : "", schedule->durable ? "durable" : "volatile",
-            schedule->clock ? ", its clock jumps" : "");
+            schedule->sentinel ? " with a replica and sentinels"
+            : schedule->clock  ? ", its clock jumps"
+                               : "");
     for (unsigned i = 0; i < schedule->count; i++) {
         ch_step_text(&schedule->steps[i], text, sizeof text);
         fprintf(file, "%8u ms  %s\n", schedule->steps[i].at_ms, text);

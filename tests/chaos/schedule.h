@@ -22,6 +22,10 @@ enum ch_action {
     CH_DAEMON_TERM,
     CH_REDIS_KILL,
     CH_REDIS_PAUSE,
+    CH_MASTER_KILL,
+    CH_MASTER_PAUSE,
+    CH_FAILOVER,
+    CH_SENTINEL_PAUSE,
     CH_FLUSHALL,
     CH_CLOCK,
     CH_CUT,
@@ -52,9 +56,10 @@ struct ch_schedule {
     unsigned duration_ms;
     unsigned daemons;
     unsigned sims;
-    bool durable; /* Redis keeps what it acknowledged over a kill */
-    bool doors;   /* part of the sims are at RESP doors */
-    bool clock;   /* Redis' clock jumps; nothing is lost then (epochs are documented to need one) */
+    bool durable;  /* Redis keeps what it acknowledged over a kill */
+    bool sentinel; /* a master with a replica and three sentinels */
+    bool doors;    /* part of the sims are at RESP doors */
+    bool clock; /* Redis' clock jumps; nothing is lost then (epochs are documented to need one) */
     struct ch_step steps[CH_MOST_STEPS];
     unsigned count;
 };

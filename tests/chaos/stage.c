@@ -1,15 +1,12 @@
 #include "chaos/stage.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "chaos/store.h"
 #include "lib/daemon.h"
 #include "lib/sim.h"
 #include "lib/test.h"
@@ -52,65 +49,6 @@ void ch_count(struct ch_stage *self, const char *name, long long more) {
     json_object_set_new(self->census, name, json_integer(count + more));
 }
 
-/* ---- Redis ---- */
-
-static void make_clock(struct ch_stage *self) {
-    const char *path = mt_world_path(self->world, "clock");
-    int64_t none = 0;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, &none, sizeof none), sizeof none);
-    void *page = mmap(NULL, sizeof none, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    assert_true(page != MAP_FAILED);
-    close(fd);
-    self->clock_us = page;
-}
-
-/* What is started between the two sees the clock that the test turns. */
-static void begin_clock(const struct ch_stage *self) {
-    setenv("MUSTER_TEST_CLOCK_OFFSET", mt_world_path(self->world, "clock"), 1);
-    setenv("LD_PRELOAD", MUSTER_TEST_CLOCK_LIBRARY, 1);
-}
-
-static void end_clock(void) {
-    unsetenv("LD_PRELOAD");
-    unsetenv("MUSTER_TEST_CLOCK_OFFSET");
-}
-
-static void start_redis(struct ch_stage *self) {
-    begin_clock(self);
-    self->server =
-        mt_server_start(self->world, "redis",
-                        self->schedule->durable ? MT_SERVER_DURABLE : MT_SERVER_VOLATILE, NULL);
-    end_clock();
-    self->redis = mt_server_connect(self->server);
-    ch_collector_open(self->collector, mt_server_socket(self->server));
-}
-
-void ch_kill_redis(struct ch_stage *self) {
-    ch_pause_redis(self, false);
-    mt_redis_close(&self->redis);
-    mt_server_kill(self->server);
-    ch_collector_close(self->collector);
-    if (!self->schedule->durable)
-        ch_collector_lost(self->collector);
-}
-
-void ch_restart_redis(struct ch_stage *self) {
-    begin_clock(self);
-    mt_server_restart(self->server);
-    end_clock();
-    self->redis = mt_server_connect(self->server);
-    ch_collector_open(self->collector, mt_server_socket(self->server));
-}
-
-void ch_pause_redis(struct ch_stage *self, bool pause) {
-    if (self->redis_paused == pause)
-        return;
-    mt_process_signal(mt_server_process(self->server), pause ? SIGSTOP : SIGCONT);
-    self->redis_paused = pause;
-}
-
 /* ---- the others ---- */
 
 static const char *door_of(struct ch_stage *self, unsigned daemon) {
@@ -119,7 +57,7 @@ static const char *door_of(struct ch_stage *self, unsigned daemon) {
 
 void ch_start_daemon(struct ch_stage *self, unsigned index) {
     struct ch_actor *actor = &self->daemons[index];
-    const char *set[QUICK + 3] = {NULL};
+    const char *set[QUICK + 8] = {NULL};
     char url[200];
     char door[200];
     snprintf(door, sizeof door,
@@ -127,8 +65,11 @@ void ch_start_daemon(struct ch_stage *self, unsigned index) {
              door_of(self, index));
     snprintf(url, sizeof url, "redis.url=%s", self->links.list[actor->link].listen);
     memcpy(set, quick, sizeof quick);
-    set[QUICK] = url;
-    set[QUICK + 1] = door;
+    set[QUICK] = door;
+    if (!self->schedule->sentinel)
+        set[QUICK + 1] = url;
+    for (size_t i = 0; self->schedule->sentinel && mt_sentinels_set(self->sentinels)[i]; i++)
+        set[QUICK + 1 + i] = mt_sentinels_set(self->sentinels)[i];
     actor->process = mt_daemon_start(
         self->world, actor->name, &(struct mt_daemon_options){.server = self->server, .set = set});
     actor->down = false;
@@ -146,19 +87,33 @@ static const char *doors_for(const struct ch_stage *self, unsigned sim, char *te
     return text;
 }
 
+static struct mt_sim_place place_of(const struct ch_stage *self, unsigned sim, char *doors,
+                                    size_t size) {
+    struct mt_sim_place place = {self->world, "--url", NULL};
+    if (ch_at_door(self->schedule, sim)) {
+        place.option = "--door";
+        place.value = doors_for(self, sim, doors, size);
+    } else if (self->schedule->sentinel) {
+        place.option = "--sentinel";
+        place.value = mt_sentinels_list(self->sentinels);
+    } else {
+        place.value = self->links.list[self->sims[sim].link].listen;
+    }
+    return place;
+}
+
 void ch_start_sim(struct ch_stage *self, unsigned index) {
     struct ch_actor *actor = &self->sims[index];
     bool door = ch_at_door(self->schedule, index);
     char seed[24];
     char doors[400];
-    const struct mt_sim_place place = {self->world, door ? "--door" : "--url",
-                                       door ? doors_for(self, index, doors, sizeof doors)
-                                            : self->links.list[actor->link].listen};
+    const struct mt_sim_place place = place_of(self, index, doors, sizeof doors);
     const char *heartbeat = !door && index % 4 == 2 ? "channel" : "fcall";
     snprintf(seed, sizeof seed, "%" PRIu64, (self->schedule->seed + index) & 0xffffffff);
     actor->process = mt_sim_start(&place, actor->name, actor->name, "--connections", "20",
                                   "--sessions", "8", "--joins", "2", "--users", "10", "--churn",
-                                  "20", "--seed", seed, "--heartbeat", heartbeat);
+                                  "20", "--seed", seed, "--heartbeat", heartbeat,
+                                  !door && self->schedule->sentinel ? "--master" : NULL, MT_MASTER);
     actor->down = false;
     actor->quiet = false;
     actor->entered = false;
@@ -181,13 +136,12 @@ void ch_expect_alive(struct ch_stage *self) {
         expect_one(self, &self->daemons[i]);
     for (unsigned i = 0; i < self->schedule->sims; i++)
         expect_one(self, &self->sims[i]);
-    if (self->redis != NULL && !mt_process_running(mt_server_process(self->server)))
-        mt_fail(self->world, "Redis has ended by itself");
+    ch_store_expect_alive(self);
 }
 
 static void make_links(struct ch_stage *self) {
-    const char *redis = mt_server_url(self->server);
-    const char *backend = mt_server_url_for(self->server, MT_BACKEND);
+    const char *redis = mt_server_url(ch_store_server(self));
+    const char *backend = mt_server_url_for(ch_store_server(self), MT_BACKEND);
     for (unsigned i = 0; i < self->schedule->daemons; i++) {
         struct ch_actor *actor = &self->daemons[i];
         snprintf(actor->name, sizeof actor->name, "daemon-%u", i + 1);
@@ -198,7 +152,7 @@ static void make_links(struct ch_stage *self) {
         struct ch_actor *actor = &self->sims[i];
         snprintf(actor->name, sizeof actor->name, "sim-%u", i + 1);
         actor->link = self->links.count;
-        if (!ch_at_door(self->schedule, i))
+        if (!self->schedule->sentinel && !ch_at_door(self->schedule, i))
             ch_links_add(&self->links, self->world, backend, "%s", actor->name);
         for (unsigned k = 0; ch_at_door(self->schedule, i) && k < self->schedule->daemons; k++) {
             char target[160];
@@ -220,8 +174,7 @@ void ch_stage_open(struct ch_stage **stage, const struct ch_schedule *schedule) 
     assert_non_null(self->log);
     ch_schedule_print(schedule, self->log);
     self->collector = ch_collector_create(self->world);
-    make_clock(self);
-    start_redis(self);
+    ch_store_open(self);
     make_links(self);
     ch_links_start(&self->links);
     for (unsigned i = 0; i < schedule->daemons; i++)
@@ -240,9 +193,7 @@ void ch_stage_close(struct ch_stage **pointer, bool keep) {
     *pointer = NULL;
     ch_links_close(&self->links);
     ch_collector_destroy(&self->collector);
-    mt_redis_close(&self->redis);
-    mt_server_free(&self->server);
-    munmap((void *)(uintptr_t)self->clock_us, sizeof *self->clock_us);
+    ch_store_close(self);
     fclose(self->log);
     json_decref(self->census);
     if (keep)

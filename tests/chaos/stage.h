@@ -12,6 +12,7 @@
 #include "chaos/links.h"
 #include "chaos/schedule.h"
 #include "lib/process.h"
+#include "lib/sentinel.h"
 #include "lib/server.h"
 
 /* A process that is killed, stopped and started again under one name. */
@@ -29,9 +30,14 @@ struct ch_actor {
 struct ch_stage {
     const struct ch_schedule *schedule;
     struct mt_world *world;
-    struct mt_server *server;
+    struct mt_server *server; /* without sentinels */
+    struct mt_sentinels *sentinels;
+    size_t master;          /* with sentinels: where we are connected */
+    size_t victim;          /* with sentinels: the server that was killed or stopped; MT_NOBODY */
     struct mt_redis *redis; /* NULL while it is down */
     bool redis_paused;
+    unsigned sentinels_paused; /* a bit each */
+    uint64_t asked_at;         /* the sentinels, in ms */
     _Atomic int64_t *clock_us; /* what is added to Redis' clock */
     int64_t clock_highest_us;
     struct ch_links links;
@@ -56,9 +62,6 @@ void ch_start_daemon(struct ch_stage *stage, unsigned index);
 void ch_start_sim(struct ch_stage *stage, unsigned index);
 /* Returns once this process has entered, so that it listens to signals. */
 void ch_await_entered(struct ch_actor *sim);
-void ch_kill_redis(struct ch_stage *stage);
-void ch_restart_redis(struct ch_stage *stage);
-void ch_pause_redis(struct ch_stage *stage, bool pause);
 /* Redis, a daemon or a sim has ended though nobody ended it: fails. */
 void ch_expect_alive(struct ch_stage *stage);
 
