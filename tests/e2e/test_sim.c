@@ -383,6 +383,26 @@ static void test_lost_data(void **state) {
     end_sim(sim);
 }
 
+/* A failover forgot the START of the present incarnation: what stands there is the one before, and
+ * that is no other process. */
+static void test_forgotten_start(void **state) {
+    struct mt_fixture *f = *state;
+    struct mt_process *sim = START_SIM(f, "sim", "node-1", "--heartbeat-ms", "50");
+    wait_said(sim, "entered");
+    char *first = strdup(mt_text(f->redis, "HGET " MT_NS "instance:node-1 incarnation"));
+    mt_ok(f->redis, "rotate", f->epoch, "gen-2", "0", "run-2", MT_SETTINGS);
+    wait_said(sim, "restarting");
+    wait_said(sim, "entered");
+    mt_command(f->redis, "HSET " MT_NS "instance:node-1 incarnation %s", first);
+    free(first);
+    json_t *line = wait_line(sim, "restarting");
+    assert_string_equal(mt_str(line, "reason"), "STALE_INCARNATION");
+    json_decref(line);
+    /* Its START waits for the ghost of the first one, which nobody reaps here. */
+    assert_true(mt_process_running(sim));
+    mt_process_kill(sim);
+}
+
 static void test_two_processes_with_one_id(void **state) {
     struct mt_fixture *f = *state;
     struct mt_process *older = START_SIM(f, "older", "node-1");
@@ -567,6 +587,7 @@ int main(void) {
         SIM_TEST(test_new_generation),
         SIM_TEST(test_new_generations_under_churn),
         SIM_TEST(test_lost_data),
+        SIM_TEST(test_forgotten_start),
         SIM_TEST(test_two_processes_with_one_id),
         SIM_TEST(test_connections_cut),
         SIM_TEST(test_notices_violations),

@@ -258,7 +258,7 @@ static void on_refused(void *context, enum muster_status status) {
     if (status == MUSTER_UNKNOWN_INSTANCE)
         restart(self, muster_status_code(status));
     else
-        on_taken_over(self, muster_status_meaning(status));
+        mu_presence_stale(self->presence);
 }
 
 static void on_view(void *context, uint32_t session, const struct mu_view *view) {

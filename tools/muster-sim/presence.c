@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backoff.h"
 #include "base/alloc.h"
@@ -11,12 +12,16 @@
 #define HEARTBEAT_MS 1000 /* if START does not say */
 #define STOP_MS 5000      /* how long STOP is tried */
 #define CALL_EVERY 10     /* heartbeats on the channel */
+#define REMEMBERED 16     /* incarnations of our own */
 
 enum state { IDLE, STARTING, STARTED, STOPPING, ENDED };
 
 struct mu_presence {
     struct mu_presence_options options;
     char incarnation[MU_ID_SIZE];
+    char own[REMEMBERED][MU_ID_SIZE]; /* a ring: the present one and those before */
+    size_t starts;
+    uint64_t asking; /* the era in which it was asked who stands */
     enum state state;
     uint64_t era; /* of the incarnation */
     uint64_t epoch;
@@ -116,25 +121,43 @@ static const char *generation_of(const json_t *reply) {
     return generation ? generation : "";
 }
 
-/* Who stands there, now that our START was buried? */
-static void on_standing(void *context, enum muster_status status, const char *incarnation) {
-    struct mu_presence *self = end_call(context, STARTING);
-    if (!self)
-        return;
-    if (status != MUSTER_OK)
-        start_later(self);
-    else if (incarnation)
-        self->options.on_taken_over(self->options.context, "another incarnation is registered");
-    else
-        self->options.on_lost(self->options.context, muster_status_code(MUSTER_STALE_INCARNATION));
+static bool is_own(const struct mu_presence *self, const char *incarnation) {
+    for (size_t i = 0; i < REMEMBERED; i++)
+        if (strcmp(self->own[i], incarnation) == 0)
+            return true;
+    return false;
 }
 
-static void ask_who_stands(struct mu_presence *self) {
+/* Nobody, if we were buried. One of our own, if Redis went back to older data and forgot the START
+ * of the present one: that is no reason to give up either. */
+static void on_standing(void *context, enum muster_status status, const char *incarnation) {
+    struct mu_presence *self = end_call(context, ((struct call *)context)->presence->state);
+    if (!self || (self->state != STARTING && self->state != STARTED))
+        return;
+    self->asking = 0;
+    if (status != MUSTER_OK && self->state == STARTING)
+        start_later(self);
+    else if (status != MUSTER_OK)
+        return; /* the next heartbeat is refused, too */
+    else if (incarnation && !is_own(self, incarnation))
+        self->options.on_taken_over(self->options.context, "another incarnation is registered");
+    else if (!incarnation || self->state == STARTED || strcmp(incarnation, self->incarnation) != 0)
+        self->options.on_lost(self->options.context, muster_status_code(MUSTER_STALE_INCARNATION));
+    else if (self->state == STARTING)
+        start_later(self);
+}
+
+void mu_presence_stale(struct mu_presence *self) {
+    if (self->asking == self->era)
+        return;
     struct call *call = new_call(self);
+    self->asking = self->era;
     if (mu_speech_standing(self->options.speech, on_standing, call) == MUSTER_OK)
         return;
+    self->asking = 0;
     free(call);
-    start_later(self);
+    if (self->state == STARTING)
+        start_later(self);
 }
 
 static void on_start(void *context, const struct mu_answer *answer) {
@@ -152,7 +175,7 @@ static void on_start(void *context, const struct mu_answer *answer) {
     } else if (mu_backoff_applies(answer->status)) {
         start_later(self);
     } else if (answer->status == MUSTER_STALE_INCARNATION) {
-        ask_who_stands(self);
+        mu_presence_stale(self);
     } else {
         mu_journal_error(self->options.journal, "start", self->options.instance, answer->status,
                          answer->message);
@@ -170,6 +193,7 @@ static void send_start(struct mu_presence *self) {
 
 void mu_presence_start(struct mu_presence *self, const char *incarnation) {
     snprintf(self->incarnation, sizeof self->incarnation, "%s", incarnation);
+    memcpy(self->own[self->starts++ % REMEMBERED], self->incarnation, MU_ID_SIZE);
     self->era++;
     self->state = STARTING;
     mu_backoff_reset(&self->backoff);
@@ -195,7 +219,7 @@ static void on_beat(void *context, const struct mu_answer *answer) {
     } else if (answer->status == MUSTER_UNKNOWN_INSTANCE) {
         self->options.on_lost(self->options.context, muster_status_code(answer->status));
     } else if (answer->status == MUSTER_STALE_INCARNATION) {
-        self->options.on_taken_over(self->options.context, answer->message);
+        mu_presence_stale(self);
     } else {
         mu_journal_error(self->options.journal, "heartbeat", self->options.instance, answer->status,
                          answer->message);

@@ -49,6 +49,9 @@ void mu_presence_destroy(struct mu_presence **presence);
 
 /* Starts with `incarnation` (copied), whatever was before. */
 void mu_presence_start(struct mu_presence *presence, const char *incarnation);
+/* A call was answered STALE_INCARNATION: asks which incarnation stands. on_taken_over if it is of
+ * another process, else on_lost. */
+void mu_presence_stale(struct mu_presence *presence);
 /* A heartbeat now, by the function, if it has started and heartbeats at all. */
 void mu_presence_beat(struct mu_presence *presence);
 void mu_presence_stop(struct mu_presence *presence);
