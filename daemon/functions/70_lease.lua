@@ -47,6 +47,10 @@ local function text_or_null(text)
     return text and '"' .. text .. '"' or 'null'
 end
 
+-- Where no epoch is stored all data may have been lost, and a daemon that has just started knows of
+-- none. A rotation lifts epochs by 10 s at most above Redis's time: this is above all of them.
+local FORGOTTEN_MS = 20000
+
 mu.define('acquire', {
     least = 4,
     most = 6,
@@ -65,7 +69,7 @@ mu.define('acquire', {
         end
         local standing, text = lease(c)
         local last = call('GET', c.prefix .. 'epoch')
-        last = last and mu.stored(last, 'epoch', 'value') or 0
+        last = last and mu.stored(last, 'epoch', 'value') or mu.now(c) + FORGOTTEN_MS
         local config = call('HMGET', c.prefix .. 'config', 'generation', 'run')
         local epoch
         if standing and standing.id == id and standing.nonce == nonce then

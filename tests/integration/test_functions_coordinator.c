@@ -46,6 +46,11 @@ static void test_acquire(void **state) {
     assert_non_null(strstr(value, "other/n2/"));
     assert_non_null(strstr(value, "/0/10.0.0.1:7411"));
     assert_true(mt_integer(f->redis, "PTTL " MT_NS "coordinator") > 0);
+
+    /* All data are lost, and a rotation had lifted the epochs: who knows of none is above them. */
+    mt_command(f->redis, "DEL " MT_NS "coordinator " MT_NS "epoch");
+    reply = mt_ok(f->redis, "acquire", "fresh", "n3", "60000", "0");
+    assert_true(mt_int(reply, "epoch") > mt_int(reply, "now") + 10000);
 }
 
 /* Compare-and-set for a standby: a lease that does not move any more is taken over, one that was
