@@ -23,8 +23,8 @@ void ch_collector_turn(struct ch_collector *collector);
 bool ch_collector_sync(struct ch_collector *collector);
 /* Follows what was still on its way when Redis ended, and closes. */
 void ch_collector_close(struct ch_collector *collector);
-/* All data are lost. A daemon that has never seen an epoch may be given a lower one then; none is
- * given twice. */
+/* A replica took over, which may not have heard of the last epochs: a daemon that never saw one may
+ * be given a lower one now. */
 void ch_collector_lost(struct ch_collector *collector);
 /* Closes at once. */
 void ch_collector_drop(struct ch_collector *collector);

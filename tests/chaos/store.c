@@ -136,8 +136,6 @@ static void kill_redis(struct ch_stage *self) {
     mt_redis_close(&self->redis);
     mt_server_kill(self->server);
     ch_collector_close(self->collector);
-    if (!self->schedule->durable)
-        ch_collector_lost(self->collector);
 }
 
 static void restart_redis(struct ch_stage *self) {
@@ -191,7 +189,6 @@ static void pause_sentinel(struct ch_stage *self, unsigned index, bool pause) {
 static void flush(struct ch_stage *self) {
     ch_collector_sync(self->collector);
     ch_collector_drop(self->collector);
-    ch_collector_lost(self->collector);
     mt_command(self->redis, "FLUSHALL");
     mt_redis_forget(self->redis);
     ch_collector_open(self->collector, mt_server_socket(ch_store_server(self)));
