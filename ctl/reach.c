@@ -63,6 +63,20 @@ static char *either(const char *option, const char *configured) {
     return text != NULL && text[0] != '\0' ? mu_strdup(text) : NULL;
 }
 
+/* The configuration's TLS belongs to its redis.url, not to a place that an option names. */
+static void choose_tls(struct mu_ctl *ctl, const struct mu_config *config) {
+    const struct mu_ctl_options *options = ctl->options;
+    const struct mu_redis_tls_options *tls = &options->tls;
+    bool elsewhere =
+        options->url != NULL || options->state_dir != NULL || options->sentinels != NULL;
+    ctl->tls.ca = either(tls->ca, elsewhere ? NULL : config->redis.tls.ca);
+    ctl->tls.certificate =
+        either(tls->certificate, elsewhere ? NULL : config->redis.tls.certificate);
+    ctl->tls.key = either(tls->key, elsewhere ? NULL : config->redis.tls.key);
+    ctl->tls.server_name =
+        either(tls->server_name, elsewhere ? NULL : config->redis.tls.server_name);
+}
+
 /* Is `name` of plugins.load this plugin, by its name or as a path to it? */
 static bool is_resp(const char *name) {
     const char *slash = strrchr(name, '/');
@@ -133,10 +147,7 @@ static enum mu_ctl_exit by_config(struct mu_ctl *ctl, const struct mu_config *co
     ctl->connect_timeout_ms = config->redis.connect_timeout_ms;
     ctl->command_timeout_ms = config->redis.command_timeout_ms;
     ctl->door = door != NULL ? mu_strdup(door) : NULL;
-    ctl->tls.ca = either(options->tls.ca, config->redis.tls.ca);
-    ctl->tls.certificate = either(options->tls.certificate, config->redis.tls.certificate);
-    ctl->tls.key = either(options->tls.key, config->redis.tls.key);
-    ctl->tls.server_name = either(options->tls.server_name, config->redis.tls.server_name);
+    choose_tls(ctl, config);
     if (options->sentinels != NULL) {
         return sentinels_of_options(ctl);
     }

@@ -166,6 +166,9 @@ static void test_what_the_configuration_says(void **state) {
     assert_int_equal(fclose(file), 0);
     struct mt_process *daemon = lead(f);
     CTL(f, 0, "daemon", "", "--config", path, "--via", "redis", "status");
+    /* Its TLS is that of its URL, not of another place. */
+    CTL(f, 3, "", "no Redis of muster's own", "--config", path, "--state-dir",
+        mt_world_dir(f->world), "instances");
     CTL(f, 3, "", "is not for else.example", "--config", path, "--tls-server-name", "else.example",
         "--via", "redis", "status");
     DAEMON(f, 0, "", "--config", path, "--check");
