@@ -79,6 +79,13 @@ static void test_commands(void **state) {
     expect_text(stand, CTL(stand, 0, "members", "r1"), "session r1: 2 members, leader c1");
     expect_text(stand, CTL(stand, 0, "members", "r1", "--json"), "{\"n\": 12345678901234567890}");
     RUN(stand, 1, "members", "a b");
+    expect_text(stand, CTL(stand, 0, "drain", "a", "--rate", "10/s"),
+                "a drains: 1 leadership and 2 connections; `musterctl undrain a` ends that\n");
+    expect_text(stand, CTL(stand, 0, "drain", "a", "--wait", "--json"),
+                "\"connections\":2,\"seconds\":");
+    expect_text(stand, CTL(stand, 0, "undrain", "a"), "a does not drain any more\n");
+    RUN(stand, 1, "undrain", "b");
+    RUN(stand, 2, "drain", "a b");
 
     mt_process_signal(stand->daemons[0], SIGSTOP);
     RUN(stand, 3, "call", "STATUS", "--timeout", "200ms");

@@ -276,6 +276,8 @@ static const struct violation violations[] = {
     {{"ZADD {t}:instances 1 a:b"}, {{"INSTANCE_ENTRY", "instances", "'a:b'"}}},
     {{"HSET {t}:instance:node-2 state dead"},
      {{"INSTANCE_MALFORMED", "instance:node-2", "neither up nor suspect"}}},
+    {{"HSET {t}:instance:node-2 drain_rate 5"},
+     {{"INSTANCE_MALFORMED", "instance:node-2", "the pace of its drain"}}},
     {{"HSET {t}:instance:node-2 mood good"},
      {{"INSTANCE_MALFORMED", "instance:node-2", "means nothing"}}},
     {{"HSET {t}:instance:node-3:connections c7 1700000000000//////"

@@ -94,6 +94,11 @@ static const struct plant plants[] = {
     {"INSTANCE_NO_HASH", {"ZADD {t}:instances 5 node-7"}, 0, NULL},
     {"INSTANCE_MALFORMED", {"HSET {t}:instance:node-3 state dead mood good started_at x"}, 0, NULL},
     {"INSTANCE_MALFORMED", {"HSET {t}:instance:node-1 incarnation a:b"}, 0, NULL},
+    {"INSTANCE_MALFORMED",
+     {"HSET {t}:instance:node-3 draining 1 drain_rate 5 drain_notice 100 drain_told x "
+      "drain_rounds 0 drain_until 0 drain_cursor -"},
+     0,
+     NULL},
     {"INSTANCE_ENTRY", {"ZADD {t}:instances 5 a:b"}, 0, NULL},
     {"CONNECTIONS_UNLISTED", {"ZREM {t}:instances node-2"}, 0, NULL},
     {"CONNECTIONS_UNLISTED", {RECORDS("node-6") "c7 5///////{}"}, 0, NULL},
