@@ -251,6 +251,9 @@ static void test_off(void **state) {
         const char *name = mt_str(mt_events_at(c->events, i), "event");
         off |= strcmp(name, "instance.undrained") == 0;
         assert_false(off && strcmp(name, "instance.move") == 0);
+        /* Two a second, and whoever stands at the same place of the hash. */
+        assert_true(json_array_size(json_object_get(mt_events_at(c->events, i), "connections")) <=
+                    16);
     }
     assert_true(off);
     mt_cluster_check(c);
