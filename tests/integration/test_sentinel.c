@@ -263,8 +263,8 @@ static void test_logins(void **state) {
     struct mt_world *world = mt_world_create();
     const struct mt_sentinels_options demanding = {.sentinels = 1, .password = "sesame"};
     struct mt_sentinels *sentinels = mt_sentinels_start(world, &demanding);
-    const char *sets[MOST_SETS] = {"redis.url=redis://muster:knock@nowhere"};
-    size_t count = 1;
+    const char *sets[MOST_SETS] = {NULL};
+    size_t count = 0;
     (void)state;
     for (size_t i = 0; i < mt_sentinels_servers(sentinels); i++) {
         struct mt_redis *redis = mt_server_connect(mt_sentinels_server(sentinels, i));
@@ -273,6 +273,7 @@ static void test_logins(void **state) {
     }
     for (const char *const *set = mt_sentinels_set(sentinels); *set != NULL; set++)
         sets[count++] = *set;
+    sets[count] = "redis.url=redis://muster:knock@nowhere";
     struct mt_daemon_options options = {.set = sets};
     struct mt_process *daemon = mt_daemon_lead(world, "daemon", &options);
     struct mt_redis *redis = mt_server_connect(mt_sentinels_server(sentinels, 0));
