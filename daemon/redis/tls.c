@@ -66,6 +66,8 @@ static bool demand_name(SSL *ssl, const char *name) {
 }
 
 enum muster_status mu_tls_check(const struct mu_redis_address *address, struct mu_error *error) {
+    struct mu_error unheard = {0};
+    error = error ? error : &unheard;
     SSL_CTX *context = address->tls ? mu_tls_context(address, error) : NULL;
     if (address->tls && context == NULL) {
         return error->status;

@@ -116,7 +116,7 @@ static bool set_up(SSL_CTX *context, const struct mu_redis_address *address,
 }
 
 SSL_CTX *mu_tls_context(const struct mu_redis_address *address, struct mu_error *error) {
-    struct mu_error unheard;
+    struct mu_error unheard = {0};
     error = error != NULL ? error : &unheard;
     /* The thread of a tls_pipe may outlive main(): OpenSSL is not torn down beneath it. */
     OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);

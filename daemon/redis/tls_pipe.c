@@ -161,7 +161,7 @@ static enum muster_status shake_hands(struct pump *self, uint64_t timeout_ms,
     static const char ping[] = "*1\r\n$4\r\nPING\r\n";
     uint64_t deadline = now_ms() + timeout_ms;
     enum muster_status status = MUSTER_OK;
-    char answer[4096];
+    char answer[4096] = "";
     size_t got = 0;
     send_all(self, deadline);
     while (status == MUSTER_OK && !mu_tls_established(self->tls)) {
