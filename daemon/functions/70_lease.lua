@@ -50,6 +50,8 @@ end
 -- Where no epoch is stored all data may have been lost, and a daemon that has just started knows of
 -- none. A rotation lifts epochs by 10 s at most above Redis's time: this is above all of them.
 local FORGOTTEN_MS = 20000
+-- Data that are not confirmed may be those of a replica that had not heard of the last epochs yet.
+local UNHEARD = 1000
 
 mu.define('acquire', {
     least = 4,
@@ -78,6 +80,9 @@ mu.define('acquire', {
             return '{"acquired":false,"holder":' .. encode(text) .. ',"ttl":'
                 .. int(call('PTTL', c.prefix .. 'coordinator')) .. '}'
         else
+            if not mu.is_confirmed(c, config[1]) then
+                last = last + UNHEARD
+            end
             epoch = max(last + 1, mu.now(c), floor_epoch)
             call('SET', c.prefix .. 'epoch', int(epoch))
             call('SET', c.prefix .. 'coordinator', id .. '/' .. nonce .. '/' .. int(epoch) .. '/0/' .. advertise,

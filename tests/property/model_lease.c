@@ -43,6 +43,7 @@ void pm_op_acquire(struct pm_state *state, const struct pm_call *call, const str
     }
     if (!own) {
         state->epoch = state->epoch == 0 ? state->now + 20001 : state->epoch + 1;
+        state->epoch += is_confirmed(state) ? 0 : 1000;
         state->epoch = state->epoch < state->now ? state->now : state->epoch;
         state->epoch = state->epoch < floor ? floor : state->epoch;
         state->holder = pm_keep(state, id);
