@@ -40,7 +40,7 @@ int ch_census_demand(int count, char *const files[]) {
     printf("%s\n", text);
     free(text);
     for (int i = 0; i < CH_ACTIONS; i++)
-        missing += demand(sum, ch_action_name((enum ch_action)i));
+        missing += i == CH_MASTER_PAUSE ? 0 : demand(sum, ch_action_name((enum ch_action)i));
     for (size_t i = 0; i < sizeof effects / sizeof *effects; i++)
         missing += demand(sum, effects[i]);
     json_decref(sum);

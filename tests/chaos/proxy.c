@@ -1,6 +1,8 @@
 /* proxy.c - happy path: a client is accepted, its target is connected, and both are read. What one
- * says is queued for the other with the time at which it is due; a timer writes what is due. A side
- * that has ended is closed once all that it said has been written.
+ * says is queued for the other with the time at which it is due; a timer writes what is due. A
+ * server that has ended is closed once all that it said has been written; of a client that has
+ * ended nothing more is passed on. A network may do that, and then a call that the client has given
+ * up and repeated is carried out once more, much later: against that muster has no means.
  *
  * Ways to fail: the target refuses (the client is closed); either side breaks (both are closed,
  * what is queued is lost, as on a network); a side does not read (the other is no longer read
@@ -8,6 +10,7 @@
  */
 #include "chaos/proxy.h"
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -225,7 +228,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         return;
     if (length < 0) {
         side->ended = true;
-        if (length != UV_EOF) {
+        if (length != UV_EOF || side == &side->pair->client) {
             close_pair(side->pair, true);
             return;
         }
@@ -322,12 +325,22 @@ static void on_connection(uv_stream_t *listener, int status) {
 
 /* ---- control ---- */
 
+/* Its other end has closed the connection, whatever can still be read from it. */
+static bool has_left(const struct side *side) {
+    uv_os_fd_t fd = -1;
+    if (uv_fileno(&side->channel.handle, &fd) != 0)
+        return true;
+    struct pollfd poller = {.fd = fd, .events = POLLRDHUP};
+    return poll(&poller, 1, 0) == 1 && (poller.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 static void set_mode(struct link *link, enum mode mode) {
+    enum mode was = link->mode;
     link->mode = mode;
     struct pair *next = NULL;
     for (struct pair *pair = link->pairs; pair != NULL; pair = next) {
         next = pair->next;
-        if (mode == CUT) {
+        if (mode == CUT || (was == STALL && has_left(&pair->client))) {
             close_pair(pair, true);
             continue;
         }

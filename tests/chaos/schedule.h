@@ -23,7 +23,7 @@ enum ch_action {
     CH_REDIS_KILL,
     CH_REDIS_PAUSE,
     CH_MASTER_KILL,
-    CH_MASTER_PAUSE,
+    CH_MASTER_PAUSE, /* none is chosen: two masters at a time are Redis' own matter */
     CH_FAILOVER,
     CH_SENTINEL_PAUSE,
     CH_FLUSHALL,
