@@ -50,8 +50,16 @@ end
 -- Where no epoch is stored all data may have been lost, and a daemon that has just started knows of
 -- none. A rotation lifts epochs by 10 s at most above Redis's time: this is above all of them.
 local FORGOTTEN_MS = 20000
--- Data that are not confirmed may be those of a replica that had not heard of the last epochs yet.
-local UNHEARD = 1000
+-- Data that are not confirmed may be those of a replica that had not heard of the last epochs yet; and
+-- at the old master, started anew, somebody may be elected at the same time: both skip some, and not
+-- the same number, since a nonce is random.
+local function unheard(nonce)
+    local sum = 0
+    for index = 1, #nonce do
+        sum = (sum * 31 + nonce:byte(index)) % 4096
+    end
+    return 1000 + sum
+end
 
 mu.define('acquire', {
     least = 4,
@@ -81,7 +89,7 @@ mu.define('acquire', {
                 .. int(call('PTTL', c.prefix .. 'coordinator')) .. '}'
         else
             if not mu.is_confirmed(c, config[1]) then
-                last = last + UNHEARD
+                last = last + unheard(nonce)
             end
             epoch = max(last + 1, mu.now(c), floor_epoch)
             call('SET', c.prefix .. 'epoch', int(epoch))

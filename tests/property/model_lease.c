@@ -14,6 +14,14 @@ static void coordinator_event(const struct pm_state *state, struct pm_outcome *o
                          (json_int_t)epoch, "at", (json_int_t)state->now));
 }
 
+/* What an election on data that are not confirmed skips. */
+static long long unheard(const char *nonce) {
+    unsigned sum = 0;
+    for (const char *at = nonce; *at != '\0'; at++)
+        sum = (sum * 31 + (unsigned char)*at) % 4096;
+    return 1000 + sum;
+}
+
 static bool is_confirmed(const struct pm_state *state) {
     return state->generation != NULL && pm_same(state->generation, state->confirmed);
 }
@@ -43,7 +51,7 @@ void pm_op_acquire(struct pm_state *state, const struct pm_call *call, const str
     }
     if (!own) {
         state->epoch = state->epoch == 0 ? state->now + 20001 : state->epoch + 1;
-        state->epoch += is_confirmed(state) ? 0 : 1000;
+        state->epoch += is_confirmed(state) ? 0 : unheard(nonce);
         state->epoch = state->epoch < state->now ? state->now : state->epoch;
         state->epoch = state->epoch < floor ? floor : state->epoch;
         state->holder = pm_keep(state, id);
