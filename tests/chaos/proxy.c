@@ -453,9 +453,9 @@ static int listen_at(uv_loop_t *loop, struct link *link, const char *address) {
 }
 
 int ch_proxy_main(int count, char *const arguments[]) {
-    struct proxy *proxy = zeroed(sizeof *proxy);
     if (count < 4 || (count - 1) % 3 != 0 || (count - 1) / 3 > MOST_LINKS)
         return 2;
+    struct proxy *proxy = zeroed(sizeof *proxy);
     uv_loop_init(&proxy->loop);
     for (int i = 1; i < count; i += 3) {
         struct link *link = &proxy->links[proxy->count++];
@@ -465,14 +465,14 @@ int ch_proxy_main(int count, char *const arguments[]) {
         int code = listen_at(&proxy->loop, link, arguments[i + 1]);
         if (code != 0) {
             fprintf(stderr, "%s: %s\n", arguments[i + 1], uv_strerror(code));
-            return 1;
+            exit(1);
         }
     }
     uv_pipe_init(&proxy->loop, &proxy->control, 0);
     proxy->control.data = proxy;
     if (uv_pipe_bind(&proxy->control, arguments[0]) != 0 ||
         uv_listen((uv_stream_t *)&proxy->control, 1, on_controller) != 0)
-        return 1;
+        exit(1);
     uv_run(&proxy->loop, UV_RUN_DEFAULT);
     free(proxy);
     return 0;
