@@ -128,6 +128,18 @@ static bool is_own(const struct mu_presence *self, const char *incarnation) {
     return false;
 }
 
+static void on_retry_standing(uv_timer_t *timer) {
+    struct mu_presence *self = timer->data;
+    if (self->state == STARTED)
+        mu_presence_stale(self);
+}
+
+/* Whoever was refused waits for this: the next heartbeat may well be answered, by another server.
+ */
+static void ask_later(struct mu_presence *self) {
+    uv_timer_start(&self->retry, on_retry_standing, mu_backoff_next(&self->backoff), 0);
+}
+
 /* Nobody, if we were buried. One of our own, if Redis went back to older data and forgot the START
  * of the present one: that is no reason to give up either. */
 static void on_standing(void *context, enum muster_status status, const char *incarnation) {
@@ -138,7 +150,7 @@ static void on_standing(void *context, enum muster_status status, const char *in
     if (status != MUSTER_OK && self->state == STARTING)
         start_later(self);
     else if (status != MUSTER_OK)
-        return; /* the next heartbeat is refused, too */
+        ask_later(self);
     else if (incarnation && !is_own(self, incarnation))
         self->options.on_taken_over(self->options.context, "another incarnation is registered");
     else if (!incarnation || self->state == STARTED || strcmp(incarnation, self->incarnation) != 0)
@@ -158,6 +170,8 @@ void mu_presence_stale(struct mu_presence *self) {
     free(call);
     if (self->state == STARTING)
         start_later(self);
+    else if (self->state == STARTED)
+        ask_later(self);
 }
 
 static void on_start(void *context, const struct mu_answer *answer) {
