@@ -348,7 +348,8 @@ static void check_empty(struct mt_fixture *f) {
     for (size_t i = 0; i < keys->elements; i++) {
         const char *key = keys->element[i]->str;
         const char *const stays[] = {MT_NS "clock",  MT_NS "epoch",  MT_NS "coordinator",
-                                     MT_NS "config", MT_NS "buried", "stop"};
+                                     MT_NS "config", MT_NS "buried", MT_NS "journal",
+                                     "stop"};
         bool known = false;
         for (size_t j = 0; j < sizeof stays / sizeof *stays; j++)
             known = known || strcmp(key, stays[j]) == 0;

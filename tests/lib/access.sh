@@ -8,7 +8,7 @@ guarded=${MUSTER_TEST_REDIS:-}
 # start_redis DIR SOURCE_DIR - with the socket DIR/redis.sock, which is the test's own way to it. Sets
 # redis_pid.
 start_redis() {
-  local options=() port=() tries
+  local options=() tls_port=() tries
   guarded_dir=$1
   case $guarded in
   '' | acl | tls | acl+tls) ;;
@@ -30,9 +30,9 @@ start_redis() {
   fi
   for ((tries = 0; tries < 20; tries++)); do
     guarded_port=$((10000 + (RANDOM * 2 + tries) % 20000))
-    [[ $guarded != *tls* ]] || port=(--tls-port "$guarded_port")
+    [[ $guarded != *tls* ]] || tls_port=(--tls-port "$guarded_port")
     redis-server --port 0 --unixsocket "$1/redis.sock" --save '' --dir "$1" "${options[@]}" \
-      "${port[@]}" >"$1/redis.log" 2>&1 &
+      "${tls_port[@]}" >"$1/redis.log" 2>&1 &
     redis_pid=$!
     until command redis-cli -s "$1/redis.sock" PING >/dev/null 2>&1; do
       kill -0 "$redis_pid" 2>/dev/null || continue 2 # somebody has the port
