@@ -280,6 +280,13 @@ static int set_up(void **state) {
     return 0;
 }
 
+/* All that fills the door must have been sent before the first of it is over. */
+static int set_up_slow(void **state) {
+    static const char *const slow[] = {"limits.request_timeout=12s", NULL};
+    *state = mt_stand_create(*state, slow);
+    return 0;
+}
+
 static int tear_down(void **state) {
     mt_stand_destroy((struct mt_stand **)state);
     return 0;
@@ -291,7 +298,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate_setup_teardown(test_storm, set_up, tear_down,
                                                  (void *)(uintptr_t)&mt_door_pubsub),
-        cmocka_unit_test_prestate_setup_teardown(test_bounds, set_up, tear_down, &bounded),
+        cmocka_unit_test_prestate_setup_teardown(test_bounds, set_up_slow, tear_down, &bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
