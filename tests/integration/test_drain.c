@@ -160,7 +160,7 @@ static void test_ten_thousand(void **state) {
     char *errors = mt_process_output(ctl, MT_STDERR);
     assert_string_equal(errors, "");
     free(errors);
-    assert_int_equal(clients->told_all, count);
+    assert_true(clients->told_all >= (size_t)count); /* HSCAN may give one twice */
     check_events(clients, sessions);
     assert_int_equal(mt_integer(c->redis, "HLEN " MT_NS "instance:node-1:connections"), 0);
     mt_ok(c->redis, "stop", "node-1", "a");
@@ -183,7 +183,7 @@ static void test_takeover(void **state) {
     assert_true(clients->told_all < 900);
     assert_int_equal(obey_until_end(clients, ctl), 0);
     mt_daemon_await(second, "drain.begins");
-    assert_int_equal(clients->told_all, 900);
+    assert_true(clients->told_all >= 900); /* HSCAN may give one twice */
     expect_output(ctl, MT_STDOUT, "\"connections\":0,");
     expect_output(ctl, MT_STDOUT, "\"ended\":\"empty\"}\n");
     mt_cluster_check(c);
@@ -273,7 +273,7 @@ static void test_another_rate(void **state) {
     expect_output(ctl, MT_STDERR, "it still drains, `musterctl undrain node-1` ends that");
     ctl = START_CTL(c, "drain", "node-1", "--rate=5000", "--wait");
     assert_int_equal(obey_until_end(clients, ctl), 0);
-    assert_int_equal(clients->told_all, 3600);
+    assert_true(clients->told_all >= 3600); /* HSCAN may give one twice */
     mt_cluster_check(c);
     free(clients);
 }
