@@ -29,13 +29,16 @@ plain_cli() {
   command redis-cli -s "$dir/redis.sock" "$@"
 }
 
-# What the document calls, as a trusted backend. Remembers who is to be kept alive.
+# What the document calls, as a trusted backend; one thing it shows is the coordinator's. Remembers who
+# is to be kept alive.
 redis-cli() {
+  local user=muster-backend
   case "${1:-} ${2:-}" in
     'FCALL muster_start') echo "$6" >"$dir/beating/$5" ;;
     'FCALL muster_stop') rm -f "$dir/beating/$5" ;;
+    'FCALL muster_suspect') user=muster-daemon ;;
   esac
-  redis_cli_as muster-backend "$@"
+  redis_cli_as "$user" "$@"
 }
 
 clean_up() {
