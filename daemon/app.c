@@ -23,6 +23,7 @@ struct mu_app {
     uv_loop_t *loop;
     const struct mu_config *config;
     struct mu_log *log;
+    struct mu_supervise *supervise; /* not owned */
     void (*on_ended)(void *context);
     void *context;
     char client_name[MU_ID_SIZE + 16];
@@ -37,8 +38,13 @@ struct mu_app {
     struct mu_error failure; /* why it ends by itself; status OK: it does not */
     bool unclean;
     bool was_ready;
+    bool coordinates;
     bool stopping;
 };
+
+static const char *role(const struct mu_app *app) {
+    return app->coordinates ? "coordinating" : "standby, another daemon may coordinate";
+}
 
 /* ---- the command link ---- */
 
@@ -48,6 +54,7 @@ static void on_prepared(void *context, const struct mu_error *error,
     if (error != NULL) {
         MU_LOG(app->log, MU_LOG_ERROR, "redis.unusable", MU_STR("error", error->text));
         mu_link_reject(app->link, error->text);
+        mu_supervise_status(app->supervise, error->text);
         if (app->sentinel != NULL && prepared->replica) {
             mu_sentinel_refused(app->sentinel, error->text);
         }
@@ -61,6 +68,7 @@ static void on_prepared(void *context, const struct mu_error *error,
            MU_STR("redis_version", prepared->version), MU_STR("run", prepared->run),
            MU_STR("library", prepared->library_loaded ? "loaded" : "present"));
     app->was_ready = true;
+    mu_supervise_ready(app->supervise, role(app));
     mu_coordinator_link_up(app->coordinator, prepared);
     if (app->roster != NULL) {
         mu_roster_up(app->roster);
@@ -78,6 +86,9 @@ static void on_link_down(void *context, const struct mu_error *reason) {
     struct mu_app *app = context;
     (void)reason; /* the link has said it */
     mu_coordinator_link_down(app->coordinator);
+    if (!app->stopping) {
+        mu_supervise_status(app->supervise, "Redis is away");
+    }
     if (app->sentinel != NULL) {
         mu_sentinel_lost(app->sentinel);
     }
@@ -121,6 +132,10 @@ static void on_subscriber_down(void *context, const struct mu_error *reason) {
 
 static void on_duty(void *context, bool active) {
     struct mu_app *app = context;
+    app->coordinates = active;
+    if (!app->stopping) {
+        mu_supervise_status(app->supervise, role(app));
+    }
     if (app->doors != NULL) {
         mu_doors_coordinating(app->doors, active);
     }
@@ -379,6 +394,13 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
     return app;
 }
 
+void mu_app_supervise(struct mu_app *app, struct mu_supervise *supervise) {
+    app->supervise = supervise;
+    if (!app->stopping) {
+        mu_supervise_status(supervise, "waiting for Redis");
+    }
+}
+
 static void on_found_closed(void *context) {
     struct mu_app *app = context;
     MU_LOG(app->log, MU_LOG_INFO, "daemon.ended", MU_STR("id", app->config->coordinator.id));
@@ -436,6 +458,7 @@ void mu_app_stop(struct mu_app *app) {
         return;
     }
     app->stopping = true;
+    mu_supervise_stopping(app->supervise);
     MU_LOG(app->log, MU_LOG_INFO, "daemon.stopping", MU_STR("id", app->config->coordinator.id));
     mu_roster_close(&app->roster);
     if (app->coordinator != NULL) {

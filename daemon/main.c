@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/table.h"
+#include "supervise.h"
 
 #define EXIT_USAGE 2
 #define ONE_REQUEST_MS 250 /* a terminal and a supervisor often signal both, at the same moment */
@@ -26,6 +27,7 @@ struct program {
     const struct mu_arguments *arguments;
     struct mu_app *app;
     struct mu_log *log;
+    struct mu_supervise *supervise;
     uv_signal_t signals[SIGNALS];
     uint64_t received_at; /* the first signal; 0: none yet */
 };
@@ -34,6 +36,7 @@ struct program {
 static void reload(const struct program *program) {
     struct mu_config fresh;
     struct mu_error error = {0};
+    mu_supervise_reloading(program->supervise);
     if (mu_arguments_config(program->arguments, &fresh, &error) == MUSTER_OK) {
         mu_app_reload(program->app, &fresh);
     } else {
@@ -41,6 +44,7 @@ static void reload(const struct program *program) {
                MU_STR("message", "the daemon goes on with the configuration that it has"));
     }
     mu_config_deinit(&fresh);
+    mu_supervise_reloaded(program->supervise);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -65,6 +69,7 @@ static void on_signals_closed(uv_handle_t *handle) {
 
 static void on_ended(void *context) {
     struct program *program = context;
+    mu_supervise_close(&program->supervise);
     for (size_t i = 0; i < SIGNALS; i++) {
         uv_close((uv_handle_t *)&program->signals[i], i + 1 < SIGNALS ? NULL : on_signals_closed);
     }
@@ -106,12 +111,14 @@ static int run(const struct mu_arguments *arguments, const struct mu_config *con
         program.signals[i].data = &program;
         uv_signal_start(&program.signals[i], on_signal, numbers[i]);
     }
+    program.supervise = mu_supervise_create(&loop, log);
     program.app = mu_app_create(&loop, config, log, on_ended, &program, &error);
     if (program.app == NULL) {
         code = fail(&error, EXIT_USAGE);
         on_ended(&program);
         uv_run(&loop, UV_RUN_DEFAULT);
     } else {
+        mu_app_supervise(program.app, program.supervise);
         uv_run(&loop, UV_RUN_DEFAULT);
         if (mu_app_failure(program.app) != NULL) {
             fprintf(stderr, "musterd: %s\n", mu_app_failure(program.app));

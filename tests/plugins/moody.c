@@ -2,6 +2,7 @@
  *   good             as it should be: a timer, a hold, a work, all given back
  *   init_fails       start_fails
  *   blocks           never comes back from a timer; blocks_init, blocks_start: from these
+ *   blocks_told      blocks once the file exists that the environment names in MOODY_BLOCKS
  *   blocks_loop      never comes back from a callback of a handle of its own
  *   slow             holds the loop for a while, once
  *   foreign          calls the host from a thread of its own
@@ -113,6 +114,13 @@ static void worked(void *context) {
 
 static void fired(void *context) {
     struct moody *self = context;
+    if (is(self, "blocks_told")) {
+        if (access(getenv("MOODY_BLOCKS"), F_OK) == 0) {
+            self->host->log(self->plugin, MUSTER_LOG_INFO, "blocks", "from now on");
+            block();
+        }
+        return;
+    }
     self->host->timer_stop(self->plugin, &self->timer);
     if (is(self, "blocks")) {
         block();
@@ -144,7 +152,8 @@ static enum muster_status start(void *state, struct muster_complaint *complaint)
     if (is(self, "blocks_start")) {
         block();
     }
-    self->timer = self->host->timer_start(self->plugin, 1, 0, fired, self);
+    self->timer =
+        self->host->timer_start(self->plugin, 1, is(self, "blocks_told") ? 5 : 0, fired, self);
     if (is(self, "good") || is(self, "blocks_loop") || is(self, "leaks_hold")) {
         open_own(self);
     }
