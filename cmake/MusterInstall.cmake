@@ -2,6 +2,8 @@
 #
 #   bin/musterctl  bin/muster-sim  sbin/musterd
 #   include/muster/*.h  lib/pkgconfig/muster.pc  lib/muster/plugins/*.so
+#   lib/systemd/system/musterd.service  lib/sysusers.d/muster.conf  lib/tmpfiles.d/muster.conf
+#   share/man/man{1,5,8}/*.gz           when scdoc was there (docs/man)
 #   etc/muster/muster.yaml              never over one that is there (/etc when the prefix is /usr)
 #   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/{muster.yaml,users.acl},
 #                                       examples/plugins: sources that build with muster.pc
@@ -45,4 +47,21 @@ install(CODE [[
   else() # file(INSTALL) puts DESTDIR in front by itself
     file(INSTALL DESTINATION "${sysconfdir}/muster" TYPE FILE FILES "${source}")
   endif()
+]])
+
+# The unit names the daemon and its configuration where they were installed. systemd looks below /usr and
+# below /usr/local.
+install(FILES etc/systemd/muster.sysusers.conf DESTINATION lib/sysusers.d RENAME muster.conf)
+install(FILES etc/systemd/muster.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME muster.conf)
+install(CODE "set(source \"${PROJECT_SOURCE_DIR}/etc/systemd/musterd.service\")")
+install(CODE "set(place \"${PROJECT_BINARY_DIR}/install\")")
+install(CODE [[
+  file(READ "${source}" unit)
+  if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    string(REPLACE "/usr/sbin/musterd" "${CMAKE_INSTALL_PREFIX}/sbin/musterd" unit "${unit}")
+    string(REPLACE "/etc/muster/" "${CMAKE_INSTALL_PREFIX}/etc/muster/" unit "${unit}")
+  endif()
+  file(WRITE "${place}/musterd.service" "${unit}")
+  file(INSTALL DESTINATION "${CMAKE_INSTALL_PREFIX}/lib/systemd/system" TYPE FILE
+       FILES "${place}/musterd.service")
 ]])

@@ -115,7 +115,8 @@ static void worked(void *context) {
 static void fired(void *context) {
     struct moody *self = context;
     if (is(self, "blocks_told")) {
-        if (access(getenv("MOODY_BLOCKS"), F_OK) == 0) {
+        const char *file = getenv("MOODY_BLOCKS");
+        if (file != NULL && access(file, F_OK) == 0) {
             self->host->log(self->plugin, MUSTER_LOG_INFO, "blocks", "from now on");
             block();
         }

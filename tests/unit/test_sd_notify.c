@@ -11,6 +11,8 @@
 #include "base/sd_notify.h"
 #include "lib/world.h"
 
+enum { PATH_SIZE = sizeof((struct sockaddr_un *)NULL)->sun_path };
+
 /* A manager's socket, without waiting. */
 static int listen_at(const char *path, size_t length) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -94,18 +96,17 @@ static void none(void **state) {
 
 static void what_is_no_address(void **state) {
     char longest[200];
-    const struct sockaddr_un address = {0};
     (void)state;
     memset(longest, 'a', sizeof longest);
     longest[0] = '/';
-    longest[sizeof address.sun_path] = '\0';
+    longest[PATH_SIZE] = '\0';
     const char *const wrong[] = {"run/notify", "vsock:2:1", "/", "@", longest};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct mu_error error = {0};
         assert_null(mu_sd_notify_open(wrong[i], &error));
         assert_int_equal(error.status, MUSTER_BAD_REQUEST);
     }
-    longest[sizeof address.sun_path - 1] = '\0';
+    longest[PATH_SIZE - 1] = '\0';
     struct mu_error error = {0};
     struct mu_sd_notify *notify = mu_sd_notify_open(longest, &error);
     assert_non_null(notify);

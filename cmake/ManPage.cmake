@@ -1,0 +1,25 @@
+# Makes one compressed man page of a template: @MARK@ becomes what PROGRAM ARGUMENTS prints (a help
+# text as it stands, indented text of scdoc otherwise), @VERSION@ the version.
+cmake_minimum_required(VERSION 3.25)
+execute_process(COMMAND "${PROGRAM}" ${ARGUMENTS} OUTPUT_VARIABLE said RESULT_VARIABLE result)
+if(NOT result EQUAL 0 OR said STREQUAL "")
+  message(FATAL_ERROR "${PROGRAM} ${ARGUMENTS} ended with ${result}")
+endif()
+if(MARK STREQUAL "HELP")
+  set(said "```\n${said}```")
+endif()
+file(READ "${TEMPLATE}" text)
+string(REPLACE "@${MARK}@" "${said}" text "${text}")
+string(REPLACE "@VERSION@" "${VERSION}" text "${text}")
+string(REGEX REPLACE "\\.gz$" "" page "${OUT}")
+file(WRITE "${page}.scd" "${text}")
+set(ENV{SOURCE_DATE_EPOCH} 0) # no date of the build in the page
+execute_process(COMMAND "${SCDOC}" INPUT_FILE "${page}.scd" OUTPUT_FILE "${page}"
+                RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "scdoc does not take ${page}.scd")
+endif()
+execute_process(COMMAND gzip -9nf "${page}" RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "gzip ${page}")
+endif()
