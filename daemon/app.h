@@ -29,8 +29,8 @@ struct mu_app;
 struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, struct mu_log *log,
                              void (*on_ended)(void *context), void *context,
                              struct mu_error *error);
-/* Whom to tell that it serves, coordinates, waits or ends; before the loop turns. Not owned; it must
- * live until on_ended. */
+/* Whom to tell that it serves, coordinates, waits or ends; before the loop turns. Not owned; it
+ * must live until on_ended. */
 void mu_app_supervise(struct mu_app *app, struct mu_supervise *supervise);
 /* Takes over what can change while it runs: log.level, and the configuration of each plugin that
  * takes one. What takes a restart is logged. Reads files: blocks. `fresh` may go afterwards. */
