@@ -12,16 +12,12 @@
 #include "coordinator/roster.h"
 #include "doors.h"
 #include "metrics/metrics.h"
-#include "redis/address.h"
-#include "redis/link.h"
+#include "place.h"
 #include "redis/managed.h"
-#include "redis/sentinel.h"
-#include "redis/subscriber.h"
-#include "redis/tls.h"
 
 struct mu_app {
     uv_loop_t *loop;
-    const struct mu_config *config;
+    struct mu_config *config;
     struct mu_log *log;
     struct mu_supervise *supervise; /* not owned */
     void (*on_ended)(void *context);
@@ -185,6 +181,11 @@ static void give_up(struct mu_app *app) {
 
 /* ---- where Redis is ---- */
 
+static struct mu_place_client caller_of(struct mu_app *app) {
+    return (struct mu_place_client){
+        .config = app->config, .client_name = app->client_name, .log = app->log, .context = app};
+}
+
 static void connect_to(struct mu_app *app, const struct mu_redis_address *address) {
     char text[512];
     mu_redis_address_describe(address, text, sizeof text);
@@ -200,36 +201,17 @@ static void connect_to(struct mu_app *app, const struct mu_redis_address *addres
         return;
     }
     const struct mu_config *config = app->config;
-    app->link =
-        mu_link_create(app->loop, &(struct mu_link_options){
-                                      .address = address,
-                                      .client_name = app->client_name,
-                                      .connect_timeout_ms = config->redis.connect_timeout_ms,
-                                      .command_timeout_ms = config->redis.command_timeout_ms,
-                                      .retry_min_ms = config->redis.retry_min_ms,
-                                      .retry_max_ms = config->redis.retry_max_ms,
-                                      .queue_commands = config->redis.queue_commands,
-                                      .queue_bytes = config->redis.queue_bytes,
-                                      .log = app->log,
-                                      .context = app,
-                                      .on_connected = on_connected,
-                                      .on_down = on_link_down,
-                                  });
-    struct mu_subscriber_options options = {
-        .address = address,
-        .client_name = app->client_name,
-        .connect_timeout_ms = config->redis.connect_timeout_ms,
-        .command_timeout_ms = config->redis.command_timeout_ms,
-        .retry_min_ms = config->redis.retry_min_ms,
-        .retry_max_ms = config->redis.retry_max_ms,
-        .log = app->log,
-        .context = app,
-        .on_message = on_message,
-        .on_up = on_subscriber_up,
-        .on_confirmed = on_subscriber_confirmed,
-        .on_down = on_subscriber_down,
-    };
-    app->subscriber = mu_subscriber_create(app->loop, &options);
+    const struct mu_place_client who = caller_of(app);
+    struct mu_link_options link = mu_place_link(&who, address);
+    link.on_connected = on_connected;
+    link.on_down = on_link_down;
+    app->link = mu_link_create(app->loop, &link);
+    struct mu_subscriber_options subscriber = mu_place_subscriber(&who, address);
+    subscriber.on_message = on_message;
+    subscriber.on_up = on_subscriber_up;
+    subscriber.on_confirmed = on_subscriber_confirmed;
+    subscriber.on_down = on_subscriber_down;
+    app->subscriber = mu_subscriber_create(app->loop, &subscriber);
     app->coordinator =
         mu_coordinator_create(app->loop, &(struct mu_coordinator_options){
                                              .config = config,
@@ -272,74 +254,11 @@ static void on_master(void *context, const struct mu_redis_address *address) {
     }
 }
 
-static enum muster_status read_places(const struct mu_config *config,
-                                      const struct mu_redis_tls_options *tls,
-                                      struct mu_sentinel_places *places, struct mu_error *error) {
-    const struct mu_sentinel_names names = {
-        .master = config->redis.sentinel.master,
-        .addresses = (const char *const *)config->redis.sentinel.addresses,
-        .count = config->redis.sentinel.address_count,
-        .user = config->redis.sentinel.user,
-        .password = config->redis.sentinel.password,
-        .url = config->redis.url,
-        .tls = *tls,
-    };
-    return mu_sentinel_places_read(&names, places, error);
-}
-
-static enum muster_status read_address(const struct mu_config *config,
-                                       const struct mu_redis_tls_options *tls,
-                                       struct mu_redis_address *address, struct mu_error *error) {
-    if (mu_redis_address_parse(config->redis.url, address, error) != MUSTER_OK) {
-        return mu_error_prefix(error, "redis.url");
-    }
-    if (mu_redis_address_set_tls(address, tls, error) != MUSTER_OK ||
-        mu_tls_check(address, error) != MUSTER_OK) {
-        mu_redis_address_deinit(address);
-        return mu_error_prefix(error, "redis.tls");
-    }
-    return MUSTER_OK;
-}
-
-/* Where the configuration says that Redis is, unless it is managed. Both are to be deinited, in
- * either case. */
-static enum muster_status read_place(const struct mu_config *config,
-                                     struct mu_redis_address *address,
-                                     struct mu_sentinel_places *places, struct mu_error *error) {
-    const struct mu_redis_tls_options tls = {
-        .ca = config->redis.tls.ca,
-        .certificate = config->redis.tls.certificate,
-        .key = config->redis.tls.key,
-        .server_name = config->redis.tls.server_name,
-    };
-    memset(address, 0, sizeof *address);
-    memset(places, 0, sizeof *places);
-    switch (config->redis.mode) {
-    case MU_REDIS_SENTINEL:
-        return read_places(config, &tls, places, error);
-    case MU_REDIS_EXTERNAL:
-        return read_address(config, &tls, address, error);
-    case MU_REDIS_MANAGED:
-        break;
-    }
-    return MUSTER_OK;
-}
-
 static void follow(struct mu_app *app, const struct mu_sentinel_places *places) {
-    const struct mu_config *config = app->config;
-    app->sentinel =
-        mu_sentinel_create(app->loop, &(struct mu_sentinel_options){
-                                          .master = config->redis.sentinel.master,
-                                          .places = places,
-                                          .client_name = app->client_name,
-                                          .connect_timeout_ms = config->redis.connect_timeout_ms,
-                                          .command_timeout_ms = config->redis.command_timeout_ms,
-                                          .retry_min_ms = config->redis.retry_min_ms,
-                                          .retry_max_ms = config->redis.retry_max_ms,
-                                          .log = app->log,
-                                          .context = app,
-                                          .on_master = on_master,
-                                      });
+    const struct mu_place_client who = caller_of(app);
+    struct mu_sentinel_options options = mu_place_sentinel(&who, places);
+    options.on_master = on_master;
+    app->sentinel = mu_sentinel_create(app->loop, &options);
 }
 
 static void manage(struct mu_app *app) {
@@ -359,12 +278,12 @@ static void manage(struct mu_app *app) {
 
 /* ---- life ---- */
 
-struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, struct mu_log *log,
+struct mu_app *mu_app_create(uv_loop_t *loop, struct mu_config *config, struct mu_log *log,
                              void (*on_ended)(void *context), void *context,
                              struct mu_error *error) {
-    struct mu_redis_address address;
-    struct mu_sentinel_places places;
-    if (read_place(config, &address, &places, error) != MUSTER_OK) {
+    struct mu_place place;
+    if (mu_place_read(config, &place, error) != MUSTER_OK) {
+        mu_place_deinit(&place);
         return NULL;
     }
     struct mu_app *app = mu_calloc(1, sizeof *app);
@@ -383,14 +302,13 @@ struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, st
     if (mu_doors_load(app->doors, &app->failure) != MUSTER_OK) {
         give_up(app);
     } else if (config->redis.mode == MU_REDIS_EXTERNAL) {
-        connect_to(app, &address);
+        connect_to(app, &place.address);
     } else if (config->redis.mode == MU_REDIS_SENTINEL) {
-        follow(app, &places);
+        follow(app, &place.sentinels);
     } else {
         manage(app);
     }
-    mu_sentinel_places_deinit(&places);
-    mu_redis_address_deinit(&address);
+    mu_place_deinit(&place);
     return app;
 }
 
@@ -468,22 +386,59 @@ void mu_app_stop(struct mu_app *app) {
     }
 }
 
-static void on_difference(void *context, const char *key) {
-    const struct mu_app *app = context;
-    if (strcmp(key, "log.level") != 0 && strcmp(key, "plugins.load") != 0) {
-        MU_LOG(app->log, MU_LOG_WARN, "config.restart_needed", MU_STR("key", key),
+/* ---- another configuration ---- */
+
+static enum muster_status check_place(const struct mu_config *config, struct mu_error *error) {
+    struct mu_place place;
+    enum muster_status status = mu_place_read(config, &place, error);
+    mu_place_deinit(&place);
+    return status;
+}
+
+struct reloading {
+    struct mu_app *app;
+    struct mu_reload_counts counts;
+};
+
+static void on_change(void *context, const struct mu_config_change *change) {
+    struct reloading *reloading = context;
+    struct mu_log *log = reloading->app->log;
+    if (change->applied) {
+        reloading->counts.applied++;
+        MU_LOG(log, MU_LOG_INFO, "config.applied", MU_STR("key", change->key),
+               MU_STR("value", change->value));
+    } else {
+        reloading->counts.waiting++;
+        MU_LOG(log, MU_LOG_WARN, "config.needs_restart", MU_STR("key", change->key),
                MU_STR("message", "it has changed, and counts once the daemon is restarted"));
     }
 }
 
 void mu_app_reload(struct mu_app *app, const struct mu_config *fresh) {
+    struct reloading reloading = {.app = app};
+    struct mu_error error = {0};
     if (app->stopping) {
         return;
     }
-    mu_log_set_level(app->log, fresh->log.level);
-    mu_doors_reload(app->doors, fresh);
-    mu_config_compare(app->config, fresh, on_difference, app);
-    MU_LOG(app->log, MU_LOG_INFO, "config.reloaded", MU_STR("id", app->config->coordinator.id));
+    if (check_place(fresh, &error) != MUSTER_OK ||
+        mu_doors_reload(app->doors, fresh, &reloading.counts, &error) != MUSTER_OK) {
+        mu_app_refuse(app, &error);
+        return;
+    }
+    mu_config_adopt(app->config, fresh, on_change, &reloading);
+    mu_log_set_level(app->log, app->config->log.level);
+    mu_doors_reconfigure(app->doors);
+    if (app->coordinator != NULL) {
+        mu_coordinator_reconfigure(app->coordinator);
+    }
+    MU_LOG(app->log, MU_LOG_INFO, "config.reloaded", MU_STR("id", app->config->coordinator.id),
+           MU_INT("applied", reloading.counts.applied),
+           MU_INT("needs_restart", reloading.counts.waiting));
+}
+
+void mu_app_refuse(struct mu_app *app, const struct mu_error *error) {
+    MU_LOG(app->log, MU_LOG_ERROR, "config.refused", MU_STR("error", error->text),
+           MU_STR("message", "nothing has changed; the daemon goes on with what it has"));
 }
 
 const char *mu_app_failure(const struct mu_app *app) {
@@ -502,13 +457,9 @@ static void on_checked(void *context, bool clean) {
 }
 
 enum muster_status mu_app_check(const struct mu_config *config, struct mu_error *error) {
-    struct mu_redis_address address;
-    struct mu_sentinel_places places;
     uv_loop_t loop;
     bool clean = false;
-    enum muster_status status = read_place(config, &address, &places, error);
-    mu_redis_address_deinit(&address);
-    mu_sentinel_places_deinit(&places);
+    enum muster_status status = check_place(config, error);
     if (status != MUSTER_OK) {
         return status;
     }

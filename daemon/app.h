@@ -23,18 +23,21 @@
 
 struct mu_app;
 
-/* `config` and `log` are not owned. `on_ended` is called once, in a later turn of the loop after
- * mu_app_stop(), when every handle is closed. NULL, with `error`: BAD_REQUEST, the configuration
- * cannot be used. */
-struct mu_app *mu_app_create(uv_loop_t *loop, const struct mu_config *config, struct mu_log *log,
+/* `config` and `log` are not owned; a reload changes values in `config`. `on_ended` is called once,
+ * in a later turn of the loop after mu_app_stop(), when every handle is closed. NULL, with `error`:
+ * BAD_REQUEST, the configuration cannot be used. */
+struct mu_app *mu_app_create(uv_loop_t *loop, struct mu_config *config, struct mu_log *log,
                              void (*on_ended)(void *context), void *context,
                              struct mu_error *error);
 /* Whom to tell that it serves, coordinates, waits or ends; before the loop turns. Not owned; it
  * must live until on_ended. */
 void mu_app_supervise(struct mu_app *app, struct mu_supervise *supervise);
-/* Takes over what can change while it runs: log.level, and the configuration of each plugin that
- * takes one. What takes a restart is logged. Reads files: blocks. `fresh` may go afterwards. */
+/* Takes over what can change while it runs (enum mu_config_reload), and gives plugins their part.
+ * Each changed key is logged: config.applied or config.needs_restart. If anything in it is wrong
+ * nothing changes: config.refused. Reads files: blocks. `fresh` may go afterwards. */
 void mu_app_reload(struct mu_app *app, const struct mu_config *fresh);
+/* Says that a new configuration is of no use. */
+void mu_app_refuse(struct mu_app *app, const struct mu_error *error);
 /* Begins the clean end. Idempotent. */
 void mu_app_stop(struct mu_app *app);
 /* After on_ended. Why it ended by itself: a plugin that could not be loaded or started. NULL: it

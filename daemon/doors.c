@@ -7,7 +7,6 @@
 #include "auth/auth.h"
 #include "base/alloc.h"
 #include "events/events.h"
-#include "plugin/plugins.h"
 #include "registry/registry.h"
 #include "request/request.h"
 
@@ -130,6 +129,15 @@ enum muster_status mu_doors_load(struct mu_doors *self, struct mu_error *error) 
     return mu_plugins_load(self->plugins, error);
 }
 
+static struct mu_requests_limits limits_of(const struct mu_config *config) {
+    return (struct mu_requests_limits){
+        .pending_max = config->limits.requests,
+        .bytes_max = config->limits.request_bytes,
+        .argument_max = config->limits.argument,
+        .timeout_ms = config->limits.request_timeout_ms,
+    };
+}
+
 enum muster_status mu_doors_open(struct mu_doors *self, struct mu_link *link,
                                  struct mu_subscriber *subscriber, struct mu_error *error) {
     const struct mu_config *config = self->options.config;
@@ -141,10 +149,7 @@ enum muster_status mu_doors_open(struct mu_doors *self, struct mu_link *link,
         .registry = self->registry,
         .auth = self->auth,
         .log = self->options.log,
-        .pending_max = config->limits.requests,
-        .bytes_max = config->limits.request_bytes,
-        .argument_max = config->limits.argument,
-        .timeout_ms = config->limits.request_timeout_ms,
+        .limits = limits_of(config),
     });
     mu_events_attach(self->events, subscriber);
     mu_plugins_connect(self->plugins, self->requests, link);
@@ -170,8 +175,16 @@ void mu_doors_coordinating(struct mu_doors *self, bool active) {
     mu_plugins_coordinating(self->plugins, active);
 }
 
-void mu_doors_reload(struct mu_doors *self, const struct mu_config *config) {
-    mu_plugins_reload(self->plugins, config);
+enum muster_status mu_doors_reload(struct mu_doors *self, const struct mu_config *fresh,
+                                   struct mu_reload_counts *counts, struct mu_error *error) {
+    return mu_plugins_reload(self->plugins, fresh, counts, error);
+}
+
+void mu_doors_reconfigure(struct mu_doors *self) {
+    struct mu_requests_limits limits = limits_of(self->options.config);
+    if (self->requests != NULL) {
+        mu_requests_set_limits(self->requests, &limits);
+    }
 }
 
 void mu_doors_flush(struct mu_doors *self) {

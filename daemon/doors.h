@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "metrics/metrics.h"
+#include "plugin/plugins.h"
 #include "redis/link.h"
 #include "redis/subscriber.h"
 
@@ -48,7 +49,10 @@ void mu_doors_subscriber_up(struct mu_doors *doors);
 void mu_doors_confirmed(struct mu_doors *doors, uint64_t mark);
 void mu_doors_coordinating(struct mu_doors *doors, bool active);
 /* See mu_plugins_reload(). */
-void mu_doors_reload(struct mu_doors *doors, const struct mu_config *config);
+enum muster_status mu_doors_reload(struct mu_doors *doors, const struct mu_config *fresh,
+                                   struct mu_reload_counts *counts, struct mu_error *error);
+/* Values in the configuration that the doors were made with have changed. */
+void mu_doors_reconfigure(struct mu_doors *doors);
 /* Forgets the cached decisions of authorizers. */
 void mu_doors_flush(struct mu_doors *doors);
 struct mu_metrics *mu_doors_metrics(struct mu_doors *doors);

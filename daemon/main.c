@@ -26,7 +26,6 @@ enum { SIGNALS = 3 };
 struct program {
     const struct mu_arguments *arguments;
     struct mu_app *app;
-    struct mu_log *log;
     struct mu_supervise *supervise;
     uv_signal_t signals[SIGNALS];
     uint64_t received_at; /* the first signal; 0: none yet */
@@ -40,8 +39,7 @@ static void reload(const struct program *program) {
     if (mu_arguments_config(program->arguments, &fresh, &error) == MUSTER_OK) {
         mu_app_reload(program->app, &fresh);
     } else {
-        MU_LOG(program->log, MU_LOG_ERROR, "config.refused", MU_STR("error", error.text),
-               MU_STR("message", "the daemon goes on with the configuration that it has"));
+        mu_app_refuse(program->app, &error);
     }
     mu_config_deinit(&fresh);
     mu_supervise_reloaded(program->supervise);
@@ -92,7 +90,7 @@ static bool close_loop(uv_loop_t *loop) {
     return false;
 }
 
-static int run(const struct mu_arguments *arguments, const struct mu_config *config) {
+static int run(const struct mu_arguments *arguments, struct mu_config *config) {
     struct program program = {.arguments = arguments};
     struct mu_error error = {0};
     uv_loop_t loop;
@@ -103,7 +101,6 @@ static int run(const struct mu_arguments *arguments, const struct mu_config *con
     }
     static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     struct mu_log *log = mu_log_create(STDERR_FILENO, config->log.level, config->log.format);
-    program.log = log;
     int code = EXIT_SUCCESS;
     /* First: a signal that comes while plugins are loaded waits for the loop. */
     for (size_t i = 0; i < SIGNALS; i++) {

@@ -42,6 +42,8 @@ static void fill_id(struct mu_config *config) {
     if (config->coordinator.id[0] == '\0') {
         free(config->coordinator.id);
         config->coordinator.id = own_id();
+        snprintf(config->coordinator.made_up, sizeof config->coordinator.made_up, "%s",
+                 config->coordinator.id);
     }
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/log.h"
 
 struct muster_config; /* a tree, config/tree.h */
@@ -58,8 +59,9 @@ struct mu_config {
         uint64_t queue_bytes;        /* redis.queue_bytes 64MiB */
     } redis;
     struct {
-        char *id;         /* coordinator.id; default <host name>-<random> */
-        char **advertise; /* coordinator.advertise, a list of addresses */
+        char *id;                 /* coordinator.id; default <host name>-<random> */
+        char made_up[MU_ID_SIZE]; /* the last id that was made up, since none was given */
+        char **advertise;         /* coordinator.advertise, a list of addresses */
         size_t advertise_count;
         uint64_t lease_ms; /* coordinator.lease 3s */
         uint64_t renew_ms; /* coordinator.renew 1s */
@@ -132,10 +134,19 @@ enum muster_status mu_config_set(struct mu_config *config, const char *assignmen
 /* What holds between keys (renew < lease, suspect_after < dead_after, heartbeat < suspect_after,
  * external demands a url, …). After load and sets. */
 enum muster_status mu_config_check(const struct mu_config *config, struct mu_error *error);
-/* Calls `each` with the dotted name of every key that counts differently in the two; what is a
- * default in both is the same. A password within a URL is not looked at. */
-void mu_config_compare(const struct mu_config *a, const struct mu_config *b,
-                       void (*each)(void *context, const char *key), void *context);
+/* How a key of a new configuration that counts differently was taken. */
+struct mu_config_change {
+    const char *key; /* dotted */
+    bool applied;    /* false: it waits for a restart */
+    bool secret;
+    const char *value; /* the new one as YAML, masked where it is secret; valid during the call */
+};
+/* Takes over every changed key that may change while the daemon runs, with where it was given, and
+ * tells of each changed key but plugins.load and an id that was made up. `fresh` has
+ * passed mu_config_check(). */
+void mu_config_adopt(struct mu_config *config, const struct mu_config *fresh,
+                     void (*each)(void *context, const struct mu_config_change *change),
+                     void *context);
 /* coordinator.advertise as one text, parted by commas; "" when there is none. For free(). */
 char *mu_config_advertised(const struct mu_config *config);
 /* The whole effective configuration as YAML that loads again, secrets replaced by `***`. */

@@ -20,6 +20,13 @@ enum mu_config_type {
     MU_TYPE_TREE,     /* struct muster_config *, checked by mu_tree_check_plugins() */
 };
 
+/* What a changed value does at SIGHUP. */
+enum mu_config_reload {
+    MU_RELOAD_RESTART, /* it waits for a restart */
+    MU_RELOAD_LIVE,    /* it counts at once; only of numbers and enums, which nobody points to */
+    MU_RELOAD_PLUGINS, /* plugins decide, each about its own part */
+};
+
 struct mu_config_key {
     const char *name; /* dotted; keys of one section stand together */
     enum mu_config_type type;
@@ -30,7 +37,8 @@ struct mu_config_key {
     const char *fallback; /* the default, as the file would have it */
     uint64_t least, most;
     const char *const *words; /* NULL-terminated */
-    const char *comment;      /* one sentence */
+    enum mu_config_reload reload;
+    const char *comment; /* one sentence */
 };
 
 extern const struct mu_config_key mu_config_keys[];

@@ -61,30 +61,3 @@ void mu_config_print(const struct mu_config *config, FILE *out) {
         before = key->name;
     }
 }
-
-static bool differs(const struct mu_config *a, const struct mu_config *b, size_t index) {
-    struct mu_buffer left;
-    struct mu_buffer right;
-    if (a->origins[index] == NULL && b->origins[index] == NULL) {
-        return false; /* a default may be a random one */
-    }
-    mu_buffer_init(&left, 0);
-    mu_buffer_init(&right, 0);
-    if (!mu_value_print(a, &mu_config_keys[index], &left) ||
-        !mu_value_print(b, &mu_config_keys[index], &right)) {
-        abort(); /* out of memory, as in alloc.c */
-    }
-    bool result = strcmp(left.data, right.data) != 0;
-    mu_buffer_deinit(&left);
-    mu_buffer_deinit(&right);
-    return result;
-}
-
-void mu_config_compare(const struct mu_config *a, const struct mu_config *b,
-                       void (*each)(void *context, const char *key), void *context) {
-    for (size_t i = 0; i < mu_config_key_count; i++) {
-        if (differs(a, b, i)) {
-            each(context, mu_config_keys[i].name);
-        }
-    }
-}

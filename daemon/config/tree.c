@@ -340,3 +340,18 @@ static bool print_node(const struct muster_config *node, bool hidden, struct mu_
 bool mu_tree_print(const struct muster_config *node, struct mu_buffer *out) {
     return print_node(node, false, out);
 }
+
+bool mu_tree_same(const struct muster_config *a, const struct muster_config *b) {
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    bool same = a->kind == b->kind && a->null == b->null && a->count == b->count &&
+                (a->text == NULL) == (b->text == NULL) &&
+                (a->text == NULL || strcmp(a->text, b->text) == 0);
+    for (size_t i = 0; same && i < a->count; i++) {
+        const char *key = a->items[i]->key;
+        same = mu_tree_same(a->items[i],
+                            a->kind == MU_TREE_MAPPING ? mu_tree_get(b, key) : b->items[i]);
+    }
+    return same;
+}

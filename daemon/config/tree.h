@@ -54,6 +54,9 @@ const struct muster_config *mu_tree_get(const struct muster_config *node, const 
 /* "a mapping", "a list", "a text" or "no value". */
 const char *mu_tree_noun(const struct muster_config *node);
 
+/* Do both say the same, as they count? Where it was written does not matter. NULL equals NULL. */
+bool mu_tree_same(const struct muster_config *a, const struct muster_config *b);
+
 /* Appends the node in YAML's flow style, as it was written (`${NAME}` and `file:` stay). What
  * stands under the name of a secret, or as the password of a URL, is masked. */
 bool mu_tree_print(const struct muster_config *node, struct mu_buffer *out) MU_WARN_UNUSED;

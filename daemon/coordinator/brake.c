@@ -39,6 +39,18 @@ uint64_t mu_brake_largest(const struct mu_brake *brake) {
     return largest;
 }
 
+void mu_brake_set_options(struct mu_brake *brake, uint64_t now,
+                          const struct mu_brake_options *options) {
+    uint64_t largest = mu_brake_largest(brake);
+    bool window = options->window_ms != brake->options.window_ms;
+    brake->options = *options;
+    if (window) { /* other buckets: what was seen counts as seen now */
+        memset(brake->largest, 0, sizeof brake->largest);
+        brake->bucket = bucket_of(brake, now);
+        brake->largest[brake->bucket % MU_BRAKE_BUCKETS] = largest;
+    }
+}
+
 void mu_brake_tick(struct mu_brake *brake, uint64_t now, uint64_t instances) {
     turn(brake, now);
     uint64_t *seen = &brake->largest[brake->bucket % MU_BRAKE_BUCKETS];

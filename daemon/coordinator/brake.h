@@ -45,6 +45,9 @@ struct mu_brake {
 };
 
 void mu_brake_init(struct mu_brake *brake, const struct mu_brake_options *options);
+/* Other options. It stays as it is; a hold that is over by the new ones ends with the next tick. */
+void mu_brake_set_options(struct mu_brake *brake, uint64_t now,
+                          const struct mu_brake_options *options);
 /* A new tenure: off, nobody cleared, nothing seen. */
 void mu_brake_reset(struct mu_brake *brake);
 

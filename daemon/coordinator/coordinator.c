@@ -5,63 +5,12 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "coordinator/beats.h"
-#include "coordinator/brake.h"
-#include "coordinator/braking.h"
-#include "coordinator/data.h"
-#include "coordinator/deadlines.h"
-#include "coordinator/detector.h"
-#include "coordinator/drainer.h"
-#include "coordinator/fence.h"
-#include "coordinator/leadership.h"
-#include "coordinator/poll.h"
-#include "coordinator/reaper.h"
-#include "coordinator/redis_time.h"
-#include "coordinator/scrub.h"
-#include "coordinator/sweeper.h"
-#include "coordinator/tenancy.h"
-#include "coordinator/verdicts.h"
-#include "coordinator/watcher.h"
+#include "coordinator/coordinator_internal.h"
 
 #define TICK_MS 20
 #define LATE_MS 1000 /* a loop that was late by more than that has been blind */
 #define STOP_MS 1000
 #define BLIND_MS 10000 /* so long without sight is said aloud, and again every so often */
-
-struct mu_coordinator {
-    struct mu_coordinator_options options;
-    uv_timer_t timer;
-    struct mu_redis_time time;
-    struct mu_tenancy *tenancy;
-    struct mu_fence *fence;
-    struct mu_data *data;
-    struct mu_detector *detector;
-    struct mu_poll *poll;
-    struct mu_beats *beats;
-    struct mu_brake brake;
-    struct mu_braking *braking;
-    struct mu_verdicts *verdicts;
-    struct mu_leadership *leadership;
-    struct mu_drainer *drainer;
-    struct mu_sweeper *sweeper;
-    struct mu_scrub *scrub;
-    struct mu_reaper *reaper;
-    struct mu_deadlines *deadlines;
-    struct mu_prepared server;
-    bool link_up;
-    bool subscriber_up;
-    bool on_duty; /* in a tenure, with confirmed data */
-    uint64_t ticked_at;
-    uint64_t longest_late; /* ms that the loop was late, at most, since the start */
-    uint64_t blind_since;  /* or since it was said last; 0: we see */
-    uint64_t evicted;      /* keys since the last line about it */
-    uint64_t evicted_at;
-    uint64_t stop_by; /* 0: not stopping */
-    void (*stopped)(void *context);
-    void *stopped_context;
-    void (*closed)(void *context);
-    void *closed_context;
-};
 
 /* ---- beginning and ending ---- */
 
@@ -141,7 +90,7 @@ static void look(struct mu_coordinator *self, uint64_t now) {
     }
 }
 
-static void pump(struct mu_coordinator *self) {
+void mu_coordinator_pump(struct mu_coordinator *self) {
     uint64_t now = mu_clock_boottime_ms();
     settle(self);
     if (mu_fence_active(self->fence)) {
@@ -195,7 +144,9 @@ static void on_unavailable(void *context, const char *message) {
 }
 
 static void on_confirmed(void *context) {
-    pump(context);
+    struct mu_coordinator *self = context;
+    self->told_heartbeat_ms = self->options.config->detector.heartbeat_ms;
+    mu_coordinator_pump(self);
 }
 
 static void on_polled(void *context, uint64_t sent_at, bool regular) {
@@ -205,11 +156,11 @@ static void on_polled(void *context, uint64_t sent_at, bool regular) {
         mu_leadership_survey(self->leadership);
         mu_drainer_survey(self->drainer);
     }
-    pump(self);
+    mu_coordinator_pump(self);
 }
 
 static void on_probed(void *context) {
-    pump(context);
+    mu_coordinator_pump(context);
 }
 
 static void poll_soon(void *context) {
@@ -243,111 +194,13 @@ static void on_undecided(void *context, const char *session, uint64_t rank) {
     mu_sweeper_continue(self->sweeper, session, rank);
 }
 
-/* ---- what Redis tells by itself ---- */
-
-static void on_evicted(struct mu_coordinator *self) {
-    uint64_t now = mu_clock_boottime_ms();
-    self->evicted++;
-    mu_scrub_hint(self->scrub);
-    if (now >= self->evicted_at) {
-        MU_LOG(self->options.log, MU_LOG_ERROR, "data.evicted", MU_INT("keys", self->evicted),
-               MU_STR("message", "Redis throws away keys of this namespace to save memory: data is "
-                                 "lost; set maxmemory-policy to noeviction"));
-        self->evicted = 0;
-        self->evicted_at = now + 10000;
-    }
-}
-
-static void eligible_again(struct mu_coordinator *self, const char *instance) {
-    mu_detector_details_due(self->detector, instance);
-    mu_poll_hint(self->poll);
-    mu_sweeper_sweep(self->sweeper);
-}
-
-/* Now, not at the next tick: the sooner its leaderships move, the better. The answer to the poll
- * forms the verdict. */
-static void on_lifeline(struct mu_coordinator *self, const struct mu_signal *signal) {
-    bool cut = mu_detector_lifeline(self->detector, mu_clock_boottime_ms(), signal->instance,
-                                    signal->incarnation, signal->quiet_ms, signal->daemon);
-    MU_LOG(self->options.log, MU_LOG_DEBUG, cut ? "lifeline.cut" : "lifeline.passed_over",
-           MU_STR("instance", signal->instance), MU_STR("incarnation", signal->incarnation),
-           MU_STR("daemon", signal->daemon), MU_INT("quiet_ms", signal->quiet_ms));
-    mu_poll_hint(self->poll);
-    pump(self);
-}
-
-static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *signal) {
-    switch (signal->kind) {
-    case MU_SIGNAL_HEARTBEAT:
-        mu_beats_heard(self->beats, mu_clock_boottime_ms(), signal->instance, signal->incarnation);
-        break;
-    case MU_SIGNAL_STARTED:
-        mu_detector_details_due(self->detector, signal->instance);
-        mu_poll_hint(self->poll);
-        mu_reaper_hint(self->reaper); /* an earlier incarnation may have been buried with it */
-        break;
-    case MU_SIGNAL_UP:
-        MU_LOG(self->options.log, MU_LOG_INFO, "instance.revived",
-               MU_STR("instance", signal->instance), MU_STR("incarnation", signal->incarnation));
-        eligible_again(self, signal->instance);
-        break;
-    case MU_SIGNAL_UNDRAINED:
-        eligible_again(self, signal->instance);
-        break;
-    case MU_SIGNAL_DRAINING:
-        mu_detector_details_due(self->detector, signal->instance);
-        mu_poll_hint(self->poll);
-        mu_leadership_move(self->leadership, signal->instance);
-        mu_drainer_look(self->drainer, signal->instance);
-        break;
-    case MU_SIGNAL_GONE:
-        mu_poll_hint(self->poll);
-        mu_reaper_hint(self->reaper);
-        break;
-    case MU_SIGNAL_SUSPECT:
-        mu_detector_details_due(self->detector, signal->instance);
-        break;
-    case MU_SIGNAL_LIFELINE:
-        on_lifeline(self, signal);
-        break;
-    case MU_SIGNAL_BRAKE_RELEASE:
-        mu_braking_release(self->braking, mu_clock_boottime_ms());
-        mu_braking_tick(self->braking, mu_clock_boottime_ms());
-        break;
-    case MU_SIGNAL_SILENT:
-        mu_poll_hint(self->poll);
-        break;
-    default:
-        break;
-    }
-}
-
-void mu_coordinator_message(struct mu_coordinator *self, const char *pattern, const char *channel,
-                            const char *payload, size_t length) {
-    struct mu_signal signal;
-    mu_watcher_read(self->options.config->name_space, pattern, channel, payload, length, &signal);
-    if (signal.kind == MU_SIGNAL_LEASE_GONE) {
-        mu_tenancy_hint(self->tenancy);
-    } else if (signal.kind == MU_SIGNAL_ELECTED) {
-        mu_tenancy_seen(self->tenancy, signal.epoch);
-    } else if (signal.kind == MU_SIGNAL_FLUSH) {
-        if (self->options.on_flush != NULL) {
-            self->options.on_flush(self->options.context);
-        }
-    } else if (signal.kind == MU_SIGNAL_EVICTED) {
-        on_evicted(self);
-    } else if (self->on_duty) {
-        on_duty_signal(self, &signal);
-    }
-}
-
 /* ---- what the owner tells ---- */
 
 void mu_coordinator_link_up(struct mu_coordinator *self, const struct mu_prepared *prepared) {
     self->server = *prepared;
     self->link_up = true;
     mu_tenancy_link(self->tenancy, true);
-    pump(self);
+    mu_coordinator_pump(self);
 }
 
 void mu_coordinator_link_down(struct mu_coordinator *self) {
@@ -362,12 +215,12 @@ void mu_coordinator_subscriber_up(struct mu_coordinator *self) {
         mu_poll_hint(self->poll);
         mu_reaper_hint(self->reaper);
     }
-    pump(self);
+    mu_coordinator_pump(self);
 }
 
 void mu_coordinator_subscriber_down(struct mu_coordinator *self) {
     self->subscriber_up = false;
-    pump(self);
+    mu_coordinator_pump(self);
 }
 
 uint64_t mu_coordinator_redis_ms(const struct mu_coordinator *self) {
@@ -399,7 +252,7 @@ static void on_tick(uv_timer_t *timer) {
         mu_detector_reset(self->detector, now);
     }
     mu_tenancy_tick(self->tenancy);
-    pump(self);
+    mu_coordinator_pump(self);
     check_stopped(self, now);
 }
 
@@ -428,12 +281,8 @@ static void create_duty(struct mu_coordinator *self) {
         .on_up = on_eligible,
         .on_odd = poll_soon,
     });
-    mu_brake_init(&self->brake, &(struct mu_brake_options){
-                                    .fraction = config->brake.fraction,
-                                    .min_instances = config->brake.min_instances,
-                                    .hold_ms = config->brake.hold_ms,
-                                    .window_ms = config->brake.window_ms,
-                                });
+    struct mu_brake_options brake = mu_coordinator_brake_options(config);
+    mu_brake_init(&self->brake, &brake);
     self->braking = mu_braking_create(self->fence, &self->brake, log);
     self->verdicts = mu_verdicts_create(&(struct mu_verdicts_options){
         .id = config->coordinator.id,
@@ -497,7 +346,9 @@ struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
         .log = options->log,
         .context = self,
         .on_confirmed = on_confirmed,
+        .on_rewritten = mu_coordinator_rewritten,
     });
+    self->told_heartbeat_ms = options->config->detector.heartbeat_ms;
     create_duty(self);
     mu_watcher_subscribe(options->subscriber, options->config->name_space, options->database);
     self->ticked_at = mu_clock_boottime_ms();

@@ -30,7 +30,7 @@
 struct mu_coordinator;
 
 struct mu_coordinator_options {
-    const struct mu_config *config;   /* not owned */
+    const struct mu_config *config;   /* not owned; see mu_coordinator_reconfigure() */
     struct mu_log *log;               /* not owned */
     struct mu_link *link;             /* not owned; its owner tells of its ups and downs */
     struct mu_subscriber *subscriber; /* not owned; its owner passes messages on */
@@ -54,6 +54,10 @@ void mu_coordinator_subscriber_up(struct mu_coordinator *coordinator);
 void mu_coordinator_subscriber_down(struct mu_coordinator *coordinator);
 void mu_coordinator_message(struct mu_coordinator *coordinator, const char *pattern,
                             const char *channel, const char *payload, size_t length);
+
+/* Values in the configuration have changed: they count at once, also for what runs, and in Redis
+ * where functions need them. */
+void mu_coordinator_reconfigure(struct mu_coordinator *coordinator);
 
 /* What the scrub has checked and found, for metrics. */
 void mu_coordinator_scrub_stats(const struct mu_coordinator *coordinator,

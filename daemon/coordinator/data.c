@@ -27,6 +27,10 @@ struct mu_data {
     bool rotating;
     bool fresh; /* neither we nor Redis knew any generation: nothing can have been lost */
     const char *reason;
+    /* Settings that changed while the data stay confirmed. */
+    bool outdated;  /* what stands in Redis may be older than the configuration */
+    bool rewriting; /* the answer is due */
+    uint64_t rewrite_at;
 };
 
 enum mu_data_choice mu_data_choose(const char *known, const char *run,
@@ -71,12 +75,14 @@ void mu_data_start(struct mu_data *data, uint64_t epoch, const char *run) {
 
 void mu_data_stop(struct mu_data *data) {
     data->state = IDLE;
+    data->rewriting = false; /* the fence drops the answer; the next tenure writes all anew */
 }
 
 void mu_data_doubt(struct mu_data *data) {
     if (data->state == CONFIRMED) {
         data->state = NEEDED;
         data->retry_at = 0;
+        data->rewriting = false; /* the end of duty drops the answer */
     }
 }
 
@@ -131,6 +137,7 @@ static void act(struct mu_data *data, enum mu_data_choice choice, const char *ge
     char text[512];
     char floor[24];
     settings(data->options.config, text, sizeof text);
+    data->outdated = false;
     data->rotating = choice == MU_DATA_ROTATE;
     data->state = WRITING;
     bool sent = false;
@@ -152,6 +159,43 @@ static void act(struct mu_data *data, enum mu_data_choice choice, const char *ge
     if (!sent) {
         again(data);
     }
+}
+
+/* ---- other settings, the same data ---- */
+
+void mu_data_rewrite(struct mu_data *data) {
+    data->outdated = true;
+    data->rewrite_at = 0;
+}
+
+static void on_rewritten(void *context, const void *note, const struct mu_answer *answer,
+                         uint64_t took_us) {
+    struct mu_data *data = context;
+    (void)note;
+    (void)took_us;
+    data->rewriting = false;
+    if (answer->status == MUSTER_OK && !data->outdated) {
+        MU_LOG(data->options.log, MU_LOG_INFO, "config.stored", MU_INT("epoch", data->epoch));
+        data->options.on_rewritten(data->options.context);
+        return;
+    }
+    data->outdated = true; /* perhaps since it changed once more meanwhile */
+    if (answer->status != MUSTER_OK) {
+        data->rewrite_at = mu_clock_boottime_ms() + RETRY_MS;
+        MU_LOG(data->options.log, MU_LOG_WARN, "config.not_stored",
+               MU_STR("code", muster_status_code(answer->status)),
+               MU_STR("message", answer->message));
+    }
+}
+
+static void rewrite(struct mu_data *data, uint64_t now) {
+    char text[512];
+    settings(data->options.config, text, sizeof text);
+    const char *arguments[] = {data->known, data->run, text};
+    data->rewriting = mu_fence_write(data->options.fence, "confirm", 3, arguments, on_rewritten,
+                                     data, (struct mu_note){0});
+    data->outdated = !data->rewriting;
+    data->rewrite_at = now + RETRY_MS;
 }
 
 static const char *field(const redisReply *reply, size_t index) {
@@ -178,6 +222,9 @@ static void on_config(void *context, const void *note, const redisReply *reply) 
 }
 
 void mu_data_tick(struct mu_data *data, uint64_t now) {
+    if (data->state == CONFIRMED && data->outdated && !data->rewriting && now >= data->rewrite_at) {
+        rewrite(data, now);
+    }
     if (data->state != NEEDED || now < data->retry_at) {
         return;
     }

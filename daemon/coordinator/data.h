@@ -38,6 +38,7 @@ struct mu_data_options {
     struct mu_log *log;
     void *context;
     void (*on_confirmed)(void *context);
+    void (*on_rewritten)(void *context); /* other settings stand in Redis; see mu_data_rewrite() */
 };
 
 struct mu_data *mu_data_create(const struct mu_data_options *options);
@@ -48,6 +49,8 @@ void mu_data_start(struct mu_data *data, uint64_t epoch, const char *run);
 void mu_data_stop(struct mu_data *data);
 /* It may not be confirmed any more: look again. */
 void mu_data_doubt(struct mu_data *data);
+/* The settings have changed: they are written again, without a doubt about the data. */
+void mu_data_rewrite(struct mu_data *data);
 void mu_data_tick(struct mu_data *data, uint64_t now);
 bool mu_data_confirmed(const struct mu_data *data);
 

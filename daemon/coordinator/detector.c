@@ -42,6 +42,9 @@ struct instance {
 struct mu_detector {
     uint64_t suspect_after_ms;
     uint64_t dead_after_ms;
+    uint64_t next_suspect_after_ms; /* shorter ones, from `next_at` on; 0: none */
+    uint64_t next_dead_after_ms;
+    uint64_t next_at;
     struct instance *instances;
     bool seeing;
     uint64_t poll_sent;
@@ -55,6 +58,33 @@ struct mu_detector *mu_detector_create(uint64_t suspect_after_ms, uint64_t dead_
     detector->dead_after_ms = dead_after_ms;
     detector->seeing = true;
     return detector;
+}
+
+static uint64_t longer(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* Those that waited count now, if their time has come. */
+static void settle_times(struct mu_detector *detector, uint64_t now) {
+    if (detector->next_suspect_after_ms > 0 && now >= detector->next_at) {
+        detector->suspect_after_ms = detector->next_suspect_after_ms;
+        detector->dead_after_ms = detector->next_dead_after_ms;
+        detector->next_suspect_after_ms = 0;
+    }
+}
+
+void mu_detector_set_times(struct mu_detector *detector, uint64_t now, uint64_t not_before,
+                           uint64_t suspect_after_ms, uint64_t dead_after_ms) {
+    assert(suspect_after_ms > 0 && suspect_after_ms < dead_after_ms);
+    settle_times(detector, now);
+    /* Two changes in a row: who was told the first may not know of the second yet. */
+    detector->next_at =
+        longer(detector->next_suspect_after_ms > 0 ? detector->next_at : 0, not_before);
+    detector->next_suspect_after_ms = suspect_after_ms;
+    detector->next_dead_after_ms = dead_after_ms;
+    detector->suspect_after_ms = longer(detector->suspect_after_ms, suspect_after_ms);
+    detector->dead_after_ms = longer(detector->dead_after_ms, dead_after_ms);
+    settle_times(detector, now);
 }
 
 void mu_detector_clear(struct mu_detector *detector) {
@@ -120,6 +150,7 @@ void mu_detector_reset(struct mu_detector *detector, uint64_t now) {
 }
 
 void mu_detector_sight(struct mu_detector *detector, uint64_t now, bool seeing) {
+    settle_times(detector, now);
     if (seeing && !detector->seeing)
         mu_detector_reset(detector, now);
     detector->seeing = seeing;

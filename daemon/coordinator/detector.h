@@ -69,6 +69,10 @@ struct mu_detector;
 
 struct mu_detector *mu_detector_create(uint64_t suspect_after_ms, uint64_t dead_after_ms);
 void mu_detector_destroy(struct mu_detector **detector);
+/* Other times, for what is silent already, too. What is shorter than before waits until `now` is
+ * `not_before`: until then instances may heartbeat as slowly as they were told. */
+void mu_detector_set_times(struct mu_detector *detector, uint64_t now, uint64_t not_before,
+                           uint64_t suspect_after_ms, uint64_t dead_after_ms);
 /* Forgets every instance: a new tenure knows nothing. */
 void mu_detector_clear(struct mu_detector *detector);
 

@@ -64,6 +64,18 @@ void mu_poll_start(struct mu_poll *poll, bool probing) {
     poll->inboxes_at = 0;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+void mu_poll_set_intervals(struct mu_poll *poll, uint64_t now, uint64_t interval_ms,
+                           uint64_t probe_ms) {
+    poll->options.interval_ms = interval_ms;
+    poll->options.probe_ms = probe_ms;
+    poll->scores_at = sooner(poll->scores_at, now + interval_ms);
+    poll->inboxes_at = sooner(poll->inboxes_at, now + probe_ms);
+}
+
 void mu_poll_stop(struct mu_poll *poll) {
     poll->active = false;
     poll->hinted = false;
@@ -206,7 +218,7 @@ static void on_inboxes(void *context, const void *note, const redisReply *reply)
     }
     if (confirm) {
         uint64_t soon = mu_clock_boottime_ms() + poll->options.probe_ms / 2;
-        poll->inboxes_at = soon < poll->inboxes_at ? soon : poll->inboxes_at;
+        poll->inboxes_at = sooner(poll->inboxes_at, soon);
         poll->hinted = true;
     }
     poll->options.on_probed(poll->options.context);

@@ -41,6 +41,9 @@ void mu_poll_destroy(struct mu_poll **poll);
 /* `probing` false: NUMSUB says nothing on this server. */
 void mu_poll_start(struct mu_poll *poll, bool probing);
 void mu_poll_stop(struct mu_poll *poll);
+/* Other intervals, from now on. */
+void mu_poll_set_intervals(struct mu_poll *poll, uint64_t now, uint64_t interval_ms,
+                           uint64_t probe_ms);
 void mu_poll_hint(struct mu_poll *poll);
 void mu_poll_tick(struct mu_poll *poll, uint64_t now);
 /* Are scores awaited for so long that our own view is old? */

@@ -87,6 +87,11 @@ void mu_reaper_destroy(struct mu_reaper **reaper) {
     *reaper = NULL;
 }
 
+void mu_reaper_set_interval(struct mu_reaper *self, uint64_t now, uint64_t interval_ms) {
+    self->options.interval_ms = interval_ms;
+    self->read_at = self->read_at < now + interval_ms ? self->read_at : now + interval_ms;
+}
+
 void mu_reaper_hint(struct mu_reaper *self) {
     self->hinted = self->active;
 }

@@ -31,6 +31,7 @@ struct mu_reaper *mu_reaper_create(const struct mu_reaper_options *options);
 void mu_reaper_destroy(struct mu_reaper **reaper);
 void mu_reaper_start(struct mu_reaper *reaper);
 void mu_reaper_stop(struct mu_reaper *reaper);
+void mu_reaper_set_interval(struct mu_reaper *reaper, uint64_t now, uint64_t interval_ms);
 /* There may be a new ghost. */
 void mu_reaper_hint(struct mu_reaper *reaper);
 void mu_reaper_tick(struct mu_reaper *reaper, uint64_t now);

@@ -26,8 +26,10 @@ struct mu_scrub {
     uint64_t interval_ms;
     struct mu_looks *looks;
     struct mu_pace pace;
-    bool active;
+    bool started; /* between start and stop */
+    bool active;  /* the same, and there is an interval */
     bool pending;
+    bool stale;   /* the answer that is awaited is of a pass that was ended */
     bool pausing; /* between two passes */
     uint64_t next_at;
     struct mu_scrub_stats stats; /* without the present pass's `checked` and `skipped` */
@@ -92,6 +94,7 @@ static void close_pass(struct mu_scrub *self) {
 
 void mu_scrub_start(struct mu_scrub *self) {
     mu_looks_begin(self->looks);
+    self->started = true;
     self->active = self->interval_ms > 0;
     self->pausing = false;
     self->next_at = mu_clock_boottime_ms() + self->interval_ms;
@@ -101,8 +104,25 @@ void mu_scrub_stop(struct mu_scrub *self) {
     if (self->active) {
         close_pass(self);
     }
+    self->started = false;
     self->active = false;
     self->pending = false;
+    self->stale = false;
+}
+
+void mu_scrub_set_interval(struct mu_scrub *self, uint64_t now, uint64_t interval_ms) {
+    uint64_t before = self->interval_ms;
+    uint64_t next_at = now + (self->pausing ? PAUSE_INTERVALS : 1) * interval_ms;
+    self->interval_ms = interval_ms;
+    if (!self->started) {
+        return;
+    }
+    if (interval_ms == 0 && self->active) {
+        close_pass(self);
+        self->stale = self->pending;
+    }
+    self->active = interval_ms > 0;
+    self->next_at = before == 0 || next_at < self->next_at ? next_at : self->next_at;
 }
 
 void mu_scrub_hint(struct mu_scrub *self) {
@@ -118,6 +138,10 @@ static void on_looked(void *context, const void *note, const struct mu_answer *a
     uint64_t now = mu_clock_boottime_ms();
     (void)note;
     self->pending = false;
+    if (self->stale) {
+        self->stale = false;
+        return;
+    }
     self->next_at = now + self->interval_ms;
     if (answer->status != MUSTER_OK) {
         MU_LOG(self->log, MU_LOG_WARN, "scrub.failed",

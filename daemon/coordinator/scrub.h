@@ -37,6 +37,8 @@ struct mu_scrub *mu_scrub_create(struct mu_fence *fence, struct mu_log *log, uin
 void mu_scrub_destroy(struct mu_scrub **scrub);
 void mu_scrub_start(struct mu_scrub *scrub);
 void mu_scrub_stop(struct mu_scrub *scrub);
+/* 0 ends the present pass; from 0 a new one begins. */
+void mu_scrub_set_interval(struct mu_scrub *scrub, uint64_t now, uint64_t interval_ms);
 /* Data may have been lost: no pause before the next pass. */
 void mu_scrub_hint(struct mu_scrub *scrub);
 void mu_scrub_tick(struct mu_scrub *scrub, uint64_t now);

@@ -18,19 +18,21 @@ struct size_rule {
     size_t most;
 };
 
-#define RULE_GREW(field, type, at_1_0)                                                             \
+#define RULE_GREW(field, type, at_1_0, at_1_1)                                                     \
     {                                                                                              \
         "struct " #type, offsetof(struct muster_plugin_descriptor, field),                         \
-            {at_1_0, sizeof(struct type)}, sizeof(struct type)                                     \
+            {at_1_0, at_1_1, sizeof(struct type)}, sizeof(struct type)                             \
     }
-#define RULE(field, type) RULE_GREW(field, type, sizeof(struct type))
+#define RULE_GREW_1_1(field, type, at_1_0) RULE_GREW(field, type, at_1_0, sizeof(struct type))
+#define RULE(field, type) RULE_GREW_1_1(field, type, sizeof(struct type))
 
 static const struct size_rule size_rules[] = {
     RULE(descriptor_size, muster_plugin_descriptor),
-    RULE_GREW(host_size, muster_host, offsetof(struct muster_host, subscribe_pattern)),
-    RULE_GREW(hooks_size, muster_plugin_hooks, offsetof(struct muster_plugin_hooks, reload)),
-    RULE_GREW(transport_size, muster_transport_hooks,
-              offsetof(struct muster_transport_hooks, subscribed)),
+    RULE_GREW(host_size, muster_host, offsetof(struct muster_host, subscribe_pattern),
+              offsetof(struct muster_host, restart_needed)),
+    RULE_GREW_1_1(hooks_size, muster_plugin_hooks, offsetof(struct muster_plugin_hooks, reload)),
+    RULE_GREW_1_1(transport_size, muster_transport_hooks,
+                  offsetof(struct muster_transport_hooks, subscribed)),
     RULE(authenticator_size, muster_authenticator_hooks),
     RULE(authorizer_size, muster_authorizer_hooks),
     RULE(observer_size, muster_observer_hooks),

@@ -359,6 +359,7 @@ const struct muster_host *mu_host(void) {
         .unsubscribe_pattern = mu_host_unsubscribe_pattern,
         .metrics_text = host_metrics_text,
         .subscribe_mark = mu_host_subscribe_mark,
+        .restart_needed = mu_host_restart_needed,
     };
     return &host;
 }

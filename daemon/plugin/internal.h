@@ -82,6 +82,9 @@ struct muster_plugin {
     struct muster_config *config;
     struct muster_config **retired; /* that were in place before a reload */
     size_t retired_count;
+    bool reloading;       /* its reload() is being called */
+    const char **waiting; /* keys of which it said there that they wait for a restart */
+    size_t waiting_count;
     struct mu_listener *listener;
     struct mu_asked *asked;
     struct mu_held *held;
@@ -166,6 +169,10 @@ void mu_host_unsubscribe(struct muster_plugin *plugin, const char *channel);
 void mu_host_subscribe_pattern(struct muster_plugin *plugin, const char *pattern);
 uint64_t mu_host_subscribe_mark(struct muster_plugin *plugin);
 void mu_host_unsubscribe_pattern(struct muster_plugin *plugin, const char *pattern);
+
+/* ---- reload.c ---- */
+
+void mu_host_restart_needed(struct muster_plugin *plugin, const char *key);
 
 /* ---- faults.c ---- */
 

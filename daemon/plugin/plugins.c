@@ -375,6 +375,7 @@ static void free_plugin(struct muster_plugin *plugin) {
         mu_tree_destroy(&plugin->retired[i]);
     }
     free(plugin->retired);
+    free(plugin->waiting);
     mu_host_drop_holds(plugin);
     free(plugin->name);
     free(plugin->file);

@@ -50,9 +50,14 @@ void mu_plugins_connect(struct mu_plugins *plugins, struct mu_requests *requests
                         struct mu_link *link);
 /* Calls start(). On an error mu_plugins_stop() is next. */
 enum muster_status mu_plugins_start(struct mu_plugins *plugins, struct mu_error *error);
-/* Gives the plugins that run their part of a new configuration, and forgets cached decisions. What
- * is wrong, or takes a restart, is logged. Reads files: blocks. `config` may go afterwards. */
-void mu_plugins_reload(struct mu_plugins *plugins, const struct mu_config *config);
+/* Gives the plugins that run their part of a new configuration, and forgets cached decisions. Each
+ * changed key is logged: applied, or waiting for a restart. BAD_REQUEST with a sentence: a part is
+ * wrong or refused, and nothing has changed. Reads files: blocks. `config` may go afterwards. */
+struct mu_reload_counts {
+    size_t applied, waiting; /* keys */
+};
+enum muster_status mu_plugins_reload(struct mu_plugins *plugins, const struct mu_config *config,
+                                     struct mu_reload_counts *counts, struct mu_error *error);
 /* This daemon coordinates, or no longer. */
 void mu_plugins_coordinating(struct mu_plugins *plugins, bool active);
 

@@ -286,8 +286,9 @@ static struct mu_one_request *prepare(struct mu_requests *set, enum mu_request_k
                                       void *owner, const char *door, void *context, size_t bytes,
                                       enum muster_status *status) {
     *status = set->closing ? MUSTER_UNAVAILABLE
-              : set->living >= set->options.pending_max ||
-                      bytes > set->options.bytes_max - set->counts.bytes
+              : set->living >= set->options.limits.pending_max ||
+                      set->counts.bytes > set->options.limits.bytes_max ||
+                      bytes > set->options.limits.bytes_max - set->counts.bytes
                   ? MUSTER_OVERLOADED
                   : MUSTER_OK;
     if (*status != MUSTER_OK) {
@@ -312,7 +313,7 @@ static struct mu_one_request *prepare(struct mu_requests *set, enum mu_request_k
 
 static void enqueue(struct mu_one_request *request, uint64_t timeout_ms, uint64_t *id) {
     struct mu_requests *set = request->owner_set;
-    uint64_t most = set->options.timeout_ms;
+    uint64_t most = set->options.limits.timeout_ms;
     uint64_t wait = timeout_ms > 0 && timeout_ms < most ? timeout_ms : most;
     mu_heap_add(&set->deadlines, &request->deadline, mu_clock_boottime_ms() + wait);
     HASH_ADD(hh, set->by_id, id, sizeof request->id, request);
@@ -446,13 +447,19 @@ void mu_requests_counts(const struct mu_requests *set, struct mu_request_counts 
 
 /* ---- beginning and end ---- */
 
+void mu_requests_set_limits(struct mu_requests *set, const struct mu_requests_limits *limits) {
+    set->options.limits = (struct mu_requests_limits){
+        .pending_max = limits->pending_max > 0 ? limits->pending_max : PENDING_MAX,
+        .bytes_max = limits->bytes_max > 0 ? limits->bytes_max : BYTES_MAX,
+        .argument_max = limits->argument_max > 0 ? limits->argument_max : ARGUMENT_MAX,
+        .timeout_ms = limits->timeout_ms > 0 ? limits->timeout_ms : TIMEOUT_MS,
+    };
+}
+
 struct mu_requests *mu_requests_create(const struct mu_requests_options *options) {
     struct mu_requests *set = mu_calloc(1, sizeof *set);
     set->options = *options;
-    set->options.pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX;
-    set->options.bytes_max = options->bytes_max > 0 ? options->bytes_max : BYTES_MAX;
-    set->options.argument_max = options->argument_max > 0 ? options->argument_max : ARGUMENT_MAX;
-    set->options.timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS;
+    mu_requests_set_limits(set, &options->limits);
     set->last = &set->first;
     uv_timer_init(options->loop, &set->timer);
     uv_check_init(options->loop, &set->check);

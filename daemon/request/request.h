@@ -26,15 +26,19 @@
 
 struct mu_requests;
 
+struct mu_requests_limits {
+    size_t pending_max;  /* limits.requests; 0: 100,000 */
+    size_t bytes_max;    /* of all pending requests' arguments; 0: 64 MiB */
+    size_t argument_max; /* of one argument, bytes; 0: 64 KiB */
+    uint64_t timeout_ms; /* limits.request_timeout; 0: 5,000 */
+};
+
 struct mu_requests_options {
     uv_loop_t *loop;
     struct mu_registry *registry; /* not owned */
     struct mu_auth *auth;         /* not owned; ticked from here */
     struct mu_log *log;           /* not owned; may be NULL */
-    size_t pending_max;           /* limits.requests; 0: 100,000 */
-    size_t bytes_max;             /* of all pending requests' arguments; 0: 64 MiB */
-    size_t argument_max;          /* of one argument, bytes; 0: 64 KiB */
-    uint64_t timeout_ms;          /* limits.request_timeout; 0: 5,000 */
+    struct mu_requests_limits limits;
 };
 
 /* What a door hands in. Everything is copied. */
@@ -53,6 +57,9 @@ struct mu_submission {
 };
 
 struct mu_requests *mu_requests_create(const struct mu_requests_options *options);
+
+/* Other bounds, for what comes from now on. */
+void mu_requests_set_limits(struct mu_requests *requests, const struct mu_requests_limits *limits);
 
 /* MUSTER_OK: `reply` is called exactly once, in a later turn, unless cancelled. Otherwise never:
  * OVERLOADED (a bound is reached), UNAVAILABLE (closing). Faults of the request itself (unknown

@@ -290,7 +290,7 @@ static bool decode(struct mu_one_request *request) {
     }
     set->counts.submitted[request->operation]++;
     enum muster_status status = mu_decode(request->operation, request->count, request->arguments,
-                                          set->options.argument_max, &error);
+                                          set->options.limits.argument_max, &error);
     if (status != MUSTER_OK) {
         mu_request_fail(request, status, error.text);
         return false;

@@ -21,6 +21,7 @@
  *   1.1  hooks reload, subscribed; slots subscribe_pattern, unsubscribe_pattern, metrics_text,
  *        subscribe_mark;
  *        muster_event.pattern; muster_decision.quota_holder, quota_connections, quota_sessions
+ *   1.2  slot restart_needed
  */
 #ifndef MUSTER_PLUGIN_H
 #define MUSTER_PLUGIN_H
@@ -37,7 +38,7 @@ extern "C" {
 #endif
 
 #define MUSTER_ABI_MAJOR 1
-#define MUSTER_ABI_MINOR 1
+#define MUSTER_ABI_MINOR 2
 #define MUSTER_PLUGIN_MAGIC UINT64_C(0x6d75737465723031) /* "muster01" */
 #define MUSTER_PLUGIN_SYMBOL "muster_plugin_descriptor"
 
@@ -237,6 +238,13 @@ struct muster_host {
      * missed. Otherwise the hook subscribed() will be called with this mark, or a larger one: the
      * moment from which a transport may tell its client that it is subscribed. */
     uint64_t (*subscribe_mark)(struct muster_plugin *plugin);
+
+    /* Since 1.2 */
+
+    /* From inside reload(): what this key of the new mapping says cannot count before a restart. It
+     * is logged once all plugins agree; config_get() goes on to find the old node. Name it each
+     * time that it differs. */
+    void (*restart_needed)(struct muster_plugin *plugin, const char *key);
 };
 
 /* ---- what a plugin offers ---- */

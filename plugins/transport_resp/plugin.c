@@ -180,10 +180,15 @@ static enum muster_status on_reload(void *state, const struct muster_config *con
     if (status != MUSTER_OK) {
         return status;
     }
-    if (!same_list(door, config, "listen") || !same_list(door, config, "tls_listen") ||
-        settings.unix_mode != door->settings.unix_mode) {
-        door->host->log(door->plugin, MUSTER_LOG_WARN, "restart_needed",
-                        "listen, tls_listen and unix_mode change with a restart only");
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const lists[] = {"listen", "tls_listen"};
+        if (!same_list(door, config, lists[i])) {
+            door->host->restart_needed(door->plugin, lists[i]);
+        }
+    }
+    if (settings.unix_mode != door->settings.unix_mode) {
+        door->host->restart_needed(door->plugin, "unix_mode");
+        settings.unix_mode = door->settings.unix_mode;
     }
     door->settings = settings;
     if (tls != NULL) { /* connections hold theirs */

@@ -338,10 +338,10 @@ static void test_quota(void **state) {
 
 /* ---- a new configuration ---- */
 
-static void reload(struct stage *stage, const char *event) {
+static void reload(struct stage *stage, const char *line, const char *event) {
     mt_process_signal(stage->daemon, SIGHUP);
-    free(mt_process_wait_line(stage->daemon, MT_STDERR, event));
-    mt_daemon_await(stage->daemon, "config.reloaded");
+    free(mt_process_wait_line(stage->daemon, MT_STDERR, line));
+    mt_daemon_await(stage->daemon, event);
 }
 
 static void test_reload(void **state) {
@@ -356,13 +356,13 @@ static void test_reload(void **state) {
     configure(stage, NODE_NEXT,
               "        - {action: session.read, effect: deny}\n"
               "        - {effect: alow}\n");
-    reload(stage, "rules: rule 2: effect: 'alow' is not known");
+    reload(stage, "rules: rule 2: effect: 'alow' is not known", "config.refused");
     mt_ask(stand, node, "LEADER", "r1");
 
     configure(stage, NODE_NEXT,
               "        - {action: session.read, effect: deny}\n"
               "        - {effect: allow}\n");
-    reload(stage, "plugin.reloaded");
+    reload(stage, "plugin.reloaded", "config.reloaded");
     mt_turned_down(stand, node, MUSTER_UNAUTHENTICATED, "LEADER", "r1");
     mt_door_pubsub.close(&node);
     struct mt_client *next = open_as(stage, NODE_NEXT);
@@ -384,7 +384,7 @@ static void test_revoked(void **state) {
     mt_ask(stand, node, "START", "a", "x1");
     mt_ask(stand, next, "HEARTBEAT", "a", "x1");
     configure(stage, NODE_NEXT, "        - {effect: allow, cache: 1h}\n");
-    reload(stage, "plugin.reloaded");
+    reload(stage, "plugin.reloaded", "config.reloaded");
     mt_ask(stand, next, "HEARTBEAT", "a", "x1");
     expect_reason(stage,
                   mt_turned_down(stand, node, MUSTER_UNAUTHENTICATED, "HEARTBEAT", "a", "x1"),

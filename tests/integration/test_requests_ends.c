@@ -165,7 +165,7 @@ static void test_bounds(void **state) {
     static char large[3000];
     memset(large, 'a', sizeof large - 1);
     dismantle(b);
-    build(b, (struct mu_requests_options){.pending_max = 3, .bytes_max = 6000});
+    build(b, (struct mu_requests_options){.limits = {.pending_max = 3, .bytes_max = 6000}});
     b->verdicts[MUSTER_ACTION_SESSION_READ] = MUSTER_LATER;
     for (size_t i = 0; i < 3; i++)
         SUBMIT(b, &heard[i], "LEADER", "room");
@@ -199,7 +199,7 @@ static void test_bound_holds_at_redis(void **state) {
     struct heard heard[2];
     const struct mu_submission with = {0};
     dismantle(b);
-    build(b, (struct mu_requests_options){.pending_max = 1});
+    build(b, (struct mu_requests_options){.limits = {.pending_max = 1}});
     pid_t redis = (pid_t)mt_info(b->f->redis, "server", "process_id");
     assert_int_equal(kill(redis, SIGSTOP), 0);
     enum muster_status first = submit_with(b, &heard[0], &with, "LEADER", MT_ARGUMENTS("room"));

@@ -432,7 +432,9 @@ static void new_limits_hold_without_a_restart(void **state) {
             free(mt_process_wait_line(stand->daemon, MT_STDERR, "\"event\":\"data."));
         } else {
             mt_process_signal(stand->daemon, SIGHUP);
-            mt_daemon_await(stand->daemon, "plugin.transport_resp.restart_needed");
+            free(mt_process_wait_line(
+                stand->daemon, MT_STDERR,
+                "config.needs_restart\",\"key\":\"plugins.load.transport_resp.unix_mode\""));
             mt_daemon_await(stand->daemon, "config.reloaded");
         }
         struct peer *peer = open_peer(stand);

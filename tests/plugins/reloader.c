@@ -5,6 +5,10 @@
 
 #include "muster/plugin.h"
 
+#ifndef NAME
+#define NAME "reloader"
+#endif
+
 static const struct muster_config_key keys[] = {
     {"greeting", MUSTER_CONFIG_TEXT, false, "hello", 1, 16, "What it says."},
 };
@@ -57,4 +61,4 @@ static const struct muster_plugin_hooks hooks = {
     .init = init, .stop = stop, .close = free, .reload = reload};
 static const struct muster_observer_hooks observer = {.event = event};
 
-MUSTER_PLUGIN(MUSTER_OBSERVER, "reloader", "1", keys, 1, &hooks, NULL, NULL, NULL, &observer);
+MUSTER_PLUGIN(MUSTER_OBSERVER, NAME, "1", keys, 1, &hooks, NULL, NULL, NULL, &observer);

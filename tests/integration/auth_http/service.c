@@ -148,7 +148,9 @@ void mt_service_reload(struct mt_service *service, const char *config, const cha
     mt_service_configure(service, config);
     mt_process_signal(service->daemon, SIGHUP);
     mt_daemon_await(service->daemon, event);
-    mt_daemon_await(service->daemon, "config.reloaded");
+    mt_daemon_await(service->daemon, strcmp(event, "plugin.reload_refused") == 0
+                                         ? "config.refused"
+                                         : "config.reloaded");
 }
 
 long long mt_service_total(struct mt_service *service, const char *name) {
