@@ -74,7 +74,8 @@ static void on_prepared(void *context, const struct mu_error *error,
 static void on_connected(void *context) {
     struct mu_app *app = context;
     if (!app->stopping) {
-        mu_preparer_begin(app->preparer, app->link);
+        mu_preparer_begin(app->preparer, app->link,
+                          app->sentinel == NULL ? 0 : mu_sentinel_failover(app->sentinel));
     }
 }
 

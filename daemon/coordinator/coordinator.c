@@ -199,13 +199,13 @@ static void on_undecided(void *context, const char *session, uint64_t rank) {
 void mu_coordinator_link_up(struct mu_coordinator *self, const struct mu_prepared *prepared) {
     self->server = *prepared;
     self->link_up = true;
-    mu_tenancy_link(self->tenancy, true);
+    mu_tenancy_link(self->tenancy, self->server.run);
     mu_coordinator_pump(self);
 }
 
 void mu_coordinator_link_down(struct mu_coordinator *self) {
     self->link_up = false;
-    mu_tenancy_link(self->tenancy, false);
+    mu_tenancy_link(self->tenancy, NULL);
     settle(self);
 }
 

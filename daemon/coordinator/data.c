@@ -41,7 +41,11 @@ enum mu_data_choice mu_data_choose(const char *known, const char *run,
         *reason = "there is no data yet, or all of it was lost";
         return MU_DATA_ROTATE;
     }
-    if (stored_run == NULL || strcmp(stored_run, run) != 0) {
+    if (stored_run == NULL || stored_run[0] == '\0') {
+        *reason = "it does not know of an epoch that was seen: an earlier data set came back";
+        return MU_DATA_ROTATE;
+    }
+    if (strcmp(stored_run, run) != 0) {
         *reason = "the server was started anew or is another one";
         return MU_DATA_ROTATE;
     }

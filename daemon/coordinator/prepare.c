@@ -1,5 +1,6 @@
 #include "coordinator/prepare.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ struct mu_preparer {
     struct mu_log *log;
     mu_prepared_cb done;
     void *context;
+    uint64_t failover;
     struct mu_prepared result;
 };
 
@@ -136,6 +138,13 @@ static void add_promotion(const char *text, char *run, size_t size) {
     }
 }
 
+static void add_failover(uint64_t failover, char *run, size_t size) {
+    size_t used = strlen(run);
+    if (used > 0 && failover > 0) {
+        snprintf(run + used, size - used, "@%" PRIu64, failover);
+    }
+}
+
 static void refuse(struct mu_preparer *self, const char *text) {
     struct mu_error error;
     mu_error_set(&error, MUSTER_UNAVAILABLE, "%s", text);
@@ -167,6 +176,7 @@ static void on_info(void *context, enum muster_status status, const redisReply *
     self->result.cluster = strcmp(value, "cluster") == 0;
     info(text, "run_id", self->result.run, sizeof self->result.run);
     add_promotion(text, self->result.run, sizeof self->result.run);
+    add_failover(self->failover, self->result.run, sizeof self->result.run);
     if (!mu_id_valid(self->result.run, strlen(self->result.run))) {
         char random[MU_RANDOM_ID_SIZE];
         mu_random_id(random);
@@ -192,8 +202,9 @@ void mu_preparer_destroy(struct mu_preparer **preparer) {
     *preparer = NULL;
 }
 
-void mu_preparer_begin(struct mu_preparer *self, struct mu_link *link) {
+void mu_preparer_begin(struct mu_preparer *self, struct mu_link *link, uint64_t failover) {
     self->link = link;
+    self->failover = failover;
     memset(&self->result, 0, sizeof self->result);
     next(self, 4, (const char *const[]){"INFO", "server", "replication", "persistence"}, on_info);
 }

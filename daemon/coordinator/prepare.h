@@ -11,6 +11,7 @@
 #define MU_COORDINATOR_PREPARE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/ids.h"
@@ -19,8 +20,9 @@
 
 struct mu_prepared {
     /* Run id of the server, and once it was promoted what changes with every promotion, too: as a
-     * replica in between it may have got older data. Made up when INFO is denied, so never the
-     * same.
+     * replica in between it may have got older data. With sentinels also the number of the failover
+     * that made it master: one that was left for another and taken back before it became a replica
+     * looks as if nothing had been. Made up when INFO is denied, so never the same.
      */
     char run[MU_ID_SIZE];
     char version[32];
@@ -37,7 +39,7 @@ struct mu_preparer;
 struct mu_preparer *mu_preparer_create(struct mu_log *log, mu_prepared_cb done, void *context);
 /* Not before the link is closed. */
 void mu_preparer_destroy(struct mu_preparer **preparer);
-/* From on_connected of `link`. */
-void mu_preparer_begin(struct mu_preparer *preparer, struct mu_link *link);
+/* From on_connected of `link`. `failover`: as the sentinels count them; 0: none. */
+void mu_preparer_begin(struct mu_preparer *preparer, struct mu_link *link, uint64_t failover);
 
 #endif

@@ -17,6 +17,7 @@ struct mu_tenancy {
     struct mu_tenancy_options options;
     struct mu_lease lease;
     char *advertise;                  /* owned */
+    char run[MU_ID_SIZE];             /* of the server */
     char holder[MU_LEASE_VALUE_SIZE]; /* id, nonce and epoch that were logged last */
     enum muster_status complaint;     /* of the last answer; for saying it once */
     uint64_t missing_at;
@@ -95,14 +96,14 @@ static void perform(struct mu_tenancy *self, const struct mu_lease_actions *acti
                                    ttl,
                                    floor,
                                    self->advertise,
-                                   actions->expected};
+                                   actions->expected == NULL ? "" : actions->expected,
+                                   self->run};
         if (actions->expected != NULL) {
             MU_LOG(self->options.log, MU_LOG_WARN, "lease.taking_over",
                    MU_STR("holder", actions->expected),
                    MU_STR("reason", "it was not renewed for two ttls of our clock"));
         }
-        sent = call(self, actions->ticket, "acquire", actions->expected == NULL ? 5 : 6, arguments,
-                    on_acquire);
+        sent = call(self, actions->ticket, "acquire", 7, arguments, on_acquire);
     } else if (actions->send == MU_LEASE_SEND_RENEW) {
         sent = call(self, actions->ticket, "renew", 3, (const char *const[]){epoch, nonce, ttl},
                     on_renew);
@@ -250,7 +251,9 @@ void mu_tenancy_tick(struct mu_tenancy *self) {
     step_plain(self, MU_LEASE_TICK, 0);
 }
 
-void mu_tenancy_link(struct mu_tenancy *self, bool up) {
+void mu_tenancy_link(struct mu_tenancy *self, const char *run) {
+    bool up = run != NULL;
+    snprintf(self->run, sizeof self->run, "%s", up ? run : "");
     step_plain(self, up ? MU_LEASE_LINK_UP : MU_LEASE_LINK_DOWN, 0);
 }
 

@@ -45,7 +45,8 @@ bool mu_tenancy_held(const struct mu_tenancy *tenancy);
 bool mu_tenancy_over(const struct mu_tenancy *tenancy);
 
 void mu_tenancy_tick(struct mu_tenancy *tenancy);
-void mu_tenancy_link(struct mu_tenancy *tenancy, bool up);
+/* `run`: of the server that the link stands to (prepare.h); NULL: the link is down. */
+void mu_tenancy_link(struct mu_tenancy *tenancy, const char *run);
 void mu_tenancy_hint(struct mu_tenancy *tenancy);
 void mu_tenancy_seen(struct mu_tenancy *tenancy, uint64_t epoch);
 /* A write of this tenure was refused with STALE_EPOCH. */

@@ -47,24 +47,40 @@ local function text_or_null(text)
     return text and '"' .. text .. '"' or 'null'
 end
 
--- Where no epoch is stored all data may have been lost, and a daemon that has just started knows of
--- none. A rotation lifts epochs by 10 s at most above Redis's time: this is above all of them.
-local FORGOTTEN_MS = 20000
--- Data that are not confirmed may be those of a replica that had not heard of the last epochs yet; and
--- at the old master, started anew, somebody may be elected at the same time: both skip some, and not
--- the same number, since a nonce is random.
-local function unheard(nonce)
+-- Epochs are microseconds of Redis's time. Its milliseconds order them; the last three digits are by
+-- the nonce, which is random, so that two servers that elect in one millisecond hardly give one epoch.
+local TICKS = 1000
+-- An election on data of which we do not know that no later epoch was given is this far ahead of
+-- Redis's time: all data were lost, a replica was promoted that had not heard of the last elections,
+-- an older data set came back. Others of its kind may have been as far ahead, but earlier; a rotation
+-- lifts epochs by 10 s. So it is above all of them while clocks of servers differ by less than 10 s,
+-- and those of one kind come in the order of their time.
+local AHEAD_MS = 20000
+
+local function digits(nonce)
     local sum = 0
     for index = 1, #nonce do
-        sum = (sum * 31 + nonce:byte(index)) % 4096
+        sum = (sum * 31 + nonce:byte(index)) % TICKS
     end
-    return 1000 + sum
+    return sum
+end
+
+-- Data that do not know of an epoch that somebody saw, or are of another run (which with sentinels
+-- names the failover), are older than they should be though the server may never have ended: those of
+-- a master that is left for another and taken back, say. They are not served before somebody rotated;
+-- without their run nobody takes them for the same.
+local function doubt(c, config, run)
+    mu.confirm(c, nil)
+    if config[2] and (not run or config[2] == run) then
+        call('HDEL', c.prefix .. 'config', 'run')
+        config[2] = false
+    end
 end
 
 mu.define('acquire', {
     least = 4,
-    most = 6,
-    usage = 'id nonce ttl_ms floor [advertise [expected]]',
+    most = 7,
+    usage = 'id nonce ttl_ms floor [advertise [expected [run]]]',
     flags = { 'allow-oom' },
     unconfirmed = true,
     body = function(c, args)
@@ -77,9 +93,13 @@ mu.define('acquire', {
         if #advertise > 1024 or find(advertise, '[^\33-\126]') then
             fail('BAD_REQUEST', 'advertise must be at most 1024 printable bytes without spaces')
         end
+        local run = args[7]
+        if run then
+            check_id(run, 'run')
+        end
         local standing, text = lease(c)
         local last = call('GET', c.prefix .. 'epoch')
-        last = last and mu.stored(last, 'epoch', 'value') or mu.now(c) + FORGOTTEN_MS
+        last = last and mu.stored(last, 'epoch', 'value')
         local config = call('HMGET', c.prefix .. 'config', 'generation', 'run')
         local epoch
         if standing and standing.id == id and standing.nonce == nonce then
@@ -88,10 +108,14 @@ mu.define('acquire', {
             return '{"acquired":false,"holder":' .. encode(text) .. ',"ttl":'
                 .. int(call('PTTL', c.prefix .. 'coordinator')) .. '}'
         else
-            if not mu.is_confirmed(c, config[1]) then
-                last = last + unheard(nonce)
+            if not last or last + 1 < floor_epoch or run and run ~= config[2] then
+                doubt(c, config, run)
             end
-            epoch = max(last + 1, mu.now(c), floor_epoch)
+            if mu.is_confirmed(c, config[1]) then
+                epoch = max(last + 1, mu.now(c) * TICKS + digits(nonce))
+            else
+                epoch = max((mu.now(c) + AHEAD_MS) * TICKS, last or 0, floor_epoch) + 1 + digits(nonce)
+            end
             call('SET', c.prefix .. 'epoch', int(epoch))
             call('SET', c.prefix .. 'coordinator', id .. '/' .. nonce .. '/' .. int(epoch) .. '/0/' .. advertise,
                 'PX', int(ttl))
@@ -209,12 +233,12 @@ mu.define('rotate', {
         local generation, run = args[2], args[4]
         check_id(generation, 'generation')
         check_id(run, 'run')
-        local above = mu.check_integer(args[3], 'floor', 0, NUMBER_MAX)
+        local above = mu.check_integer(args[3], 'floor', 0, floor(NUMBER_MAX / TICKS))
         local values = check_settings(args[5])
         local standing = mu.fence(c, args[1])
         mu.clock(c)
         local last = call('GET', c.prefix .. 'epoch')
-        last = max(last and mu.stored(last, 'epoch', 'value') or 0, standing.epoch, above)
+        last = max(last and mu.stored(last, 'epoch', 'value') or 0, standing.epoch, above * TICKS)
         call('HLEN', c.prefix .. 'config')
 
         mu.raise_clock(c, max(above, mu.now(c)))

@@ -122,16 +122,8 @@ static void refuse(struct mu_sentinel *self, const struct mu_sentinel_current *p
            MU_STR("host", place->host), MU_INT("port", place->port), MU_STR("reason", reason));
 }
 
-static void on_probed(void *context, enum mu_probe_verdict verdict, const char *reason) {
-    struct mu_sentinel *self = context;
+static void tell_owner(struct mu_sentinel *self) {
     struct mu_redis_address address;
-    mu_probe_end(&self->probe);
-    if (verdict != MU_PROBE_MASTER) {
-        refuse(self, &self->next, reason);
-        ask_soon(self);
-        return;
-    }
-    self->current = self->next;
     self->current.doubted = true; /* until its owner has it working */
     MU_LOG(self->log, MU_LOG_INFO, "sentinel.master", MU_STR("master", self->master),
            MU_STR("host", self->current.host), MU_INT("port", self->current.port),
@@ -139,6 +131,18 @@ static void on_probed(void *context, enum mu_probe_verdict verdict, const char *
     mu_sentinel_address(&self->places, self->current.host, self->current.port, &address);
     self->on_master(self->context, &address);
     mu_redis_address_deinit(&address);
+}
+
+static void on_probed(void *context, enum mu_probe_verdict verdict, const char *reason) {
+    struct mu_sentinel *self = context;
+    mu_probe_end(&self->probe);
+    if (verdict != MU_PROBE_MASTER) {
+        refuse(self, &self->next, reason);
+        ask_soon(self);
+        return;
+    }
+    self->current = self->next;
+    tell_owner(self);
 }
 
 /* Looks there before anything is left for it. */
@@ -164,15 +168,28 @@ static void probe(struct mu_sentinel *self, const struct mu_sentinel_answer *ans
     mu_redis_address_deinit(&address);
 }
 
-static void decide(struct mu_sentinel *self) {
-    uint64_t now = now_ms();
-    bool pending = false;
+/* A failover that came back to the master that is followed: others were served by another
+ * meanwhile, so what is known of the data there does not hold any more. */
+static void see_returns(struct mu_sentinel *self) {
+    bool returned = false;
     for (size_t i = 0; i < self->places.count; i++) {
-        pending = pending || self->answers[i].kind == MU_SENTINEL_PENDING;
         if (names(&self->answers[i], &self->current) &&
             self->answers[i].epoch > self->current.epoch) {
             self->current.epoch = self->answers[i].epoch;
+            returned = true;
         }
+    }
+    if (returned && !self->closing) {
+        tell_owner(self);
+    }
+}
+
+static void decide(struct mu_sentinel *self) {
+    uint64_t now = now_ms();
+    bool pending = false;
+    see_returns(self);
+    for (size_t i = 0; i < self->places.count; i++) {
+        pending = pending || self->answers[i].kind == MU_SENTINEL_PENDING;
     }
     if (self->closing || (pending && now < self->wait_until)) {
         return;
@@ -368,6 +385,10 @@ void mu_sentinel_refused(struct mu_sentinel *self, const char *reason) {
 
 void mu_sentinel_fine(struct mu_sentinel *self) {
     self->current.doubted = false;
+}
+
+uint64_t mu_sentinel_failover(const struct mu_sentinel *self) {
+    return self->current.epoch;
 }
 
 static void finished(struct mu_sentinel *self) {

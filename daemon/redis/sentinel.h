@@ -65,8 +65,9 @@ struct mu_sentinel_options {
     uint64_t retry_max_ms;
     struct mu_log *log; /* not owned; may be NULL */
     void *context;
-    /* The master is there, says who knows best: for the first time, or another than before. Valid
-     * during the call. From the loop, never from inside a function that was asked. */
+    /* The master is there, says who knows best: for the first time, or another than before, or the
+     * same again after a failover that came back to it. Valid during the call. From the loop, never
+     * from inside a function that was asked. */
     void (*on_master)(void *context, const struct mu_redis_address *address);
 };
 
@@ -77,6 +78,9 @@ void mu_sentinel_lost(struct mu_sentinel *sentinel);
 void mu_sentinel_refused(struct mu_sentinel *sentinel, const char *reason);
 /* The connection to the master is fine: from now on only a newer epoch changes anything. */
 void mu_sentinel_fine(struct mu_sentinel *sentinel);
+/* Number of the failover that made the present master one; 0: there was none, or it is not known.
+ */
+uint64_t mu_sentinel_failover(const struct mu_sentinel *sentinel);
 /* Clears the pointer; `closed` in a later turn. */
 void mu_sentinel_close(struct mu_sentinel **sentinel, void (*closed)(void *context), void *context);
 

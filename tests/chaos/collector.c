@@ -14,8 +14,9 @@ struct ch_collector {
     struct mt_redis *redis; /* NULL: not connected */
     struct mt_replay *replay;
     size_t events;
-    json_t *heard;  /* name -> count */
-    json_t *epochs; /* epoch -> who was elected */
+    json_t *heard;       /* name -> count */
+    json_t *epochs;      /* epoch -> who was elected */
+    json_t *generations; /* all that were, in their order: the last one is that of now */
     long long epoch;
     unsigned pongs;
     bool broken;
@@ -28,6 +29,7 @@ struct ch_collector *ch_collector_create(struct mt_world *world) {
     self->replay = mt_replay_create(world);
     self->heard = json_object();
     self->epochs = json_object();
+    self->generations = json_array();
     return self;
 }
 
@@ -40,22 +42,59 @@ void ch_collector_destroy(struct ch_collector **pointer) {
     mt_replay_destroy(&self->replay);
     json_decref(self->heard);
     json_decref(self->epochs);
+    json_decref(self->generations);
     free(self);
 }
 
-void ch_collector_open(struct ch_collector *self, const char *socket) {
-    if (self->redis != NULL)
-        return;
-    struct mt_redis *other = mt_redis_open(self->world, socket, NULL);
+static bool is_present(const struct ch_collector *self, const char *generation) {
+    size_t count = json_array_size(self->generations);
+    const json_t *last = count == 0 ? NULL : json_array_get(self->generations, count - 1);
+    return last != NULL && strcmp(json_string_value(last), generation) == 0;
+}
+
+/* It was there, and another came after it. */
+static bool is_over(const struct ch_collector *self, const char *generation) {
+    size_t index = 0;
+    json_t *known = NULL;
+    json_array_foreach(self->generations, index, known) {
+        if (strcmp(json_string_value(known), generation) == 0)
+            return !is_present(self, generation);
+    }
+    return false;
+}
+
+static void see_generation(struct ch_collector *self, const char *generation) {
+    if (is_over(self, generation))
+        mt_fail(self->world, "generation %s comes again after another", generation);
+    if (!is_present(self, generation))
+        json_array_append_new(self->generations, json_string(generation));
+}
+
+static bool open_at(struct ch_collector *self, struct mt_redis *other, const char *socket) {
+    const char *generation = mt_text(other, "HGET " MT_NS "config generation");
+    if (generation != NULL && is_over(self, generation))
+        return false;
     self->redis = mt_redis_open(self->world, socket, NULL);
     self->broken = false;
     self->pongs = 0;
     mt_command(other, "CLIENT PAUSE 30000 WRITE");
     mt_command(self->redis, "PSUBSCRIBE " MT_NS "events:*");
+    generation = mt_text(other, "HGET " MT_NS "config generation");
+    if (generation != NULL)
+        see_generation(self, generation);
     mt_replay_reload(self->replay, other);
     mt_command(other, "CLIENT UNPAUSE");
-    mt_redis_close(&other);
     mt_redis_forget(self->redis);
+    return true;
+}
+
+bool ch_collector_open(struct ch_collector *self, const char *socket) {
+    if (self->redis != NULL)
+        return true;
+    struct mt_redis *other = mt_redis_open(self->world, socket, NULL);
+    bool opened = open_at(self, other, socket);
+    mt_redis_close(&other);
+    return opened;
 }
 
 /* One coordinator an epoch, and none after a later one. */
@@ -84,6 +123,8 @@ static void follow(struct ch_collector *self, const redisReply *channel, const r
     json_object_set_new(self->heard, name, json_integer(count + 1));
     if (strcmp(name, "coordinator.elected") == 0)
         follow_election(self, event);
+    if (strcmp(name, "generation.changed") == 0)
+        see_generation(self, mt_str(event, "generation"));
     if (json_object_get(event, "session") != NULL) {
         mt_replay_event(self->replay, event);
         self->events += strncmp(mt_str(event, "session"), "sim.", 4) != 0;
@@ -160,8 +201,8 @@ void ch_collector_close(struct ch_collector *self) {
     mt_redis_close(&self->redis);
 }
 
-void ch_collector_lost(struct ch_collector *self) {
-    self->epoch = 0;
+bool ch_collector_is_open(const struct ch_collector *self) {
+    return self->redis != NULL;
 }
 
 void ch_collector_drop(struct ch_collector *self) {

@@ -15,17 +15,17 @@ struct ch_collector;
 struct ch_collector *ch_collector_create(struct mt_world *world);
 void ch_collector_destroy(struct ch_collector **collector);
 
-/* Redis at `socket` runs: connects unless it is connected. */
-void ch_collector_open(struct ch_collector *collector, const char *socket);
+/* Redis at `socket` runs: connects unless it is connected. False: its data are of a generation
+ * after which another one was seen, so a coordinator has yet to rotate; whoever writes there is not
+ * heard. */
+bool ch_collector_open(struct ch_collector *collector, const char *socket);
 /* Follows what has arrived; a connection that has ended is closed. */
 void ch_collector_turn(struct ch_collector *collector);
 /* Follows everything that Redis has published before this call; false: the connection has ended. */
 bool ch_collector_sync(struct ch_collector *collector);
 /* Follows what was still on its way when Redis ended, and closes. */
 void ch_collector_close(struct ch_collector *collector);
-/* A replica took over, which may not have heard of the last epochs: a daemon that never saw one may
- * be given a lower one now. */
-void ch_collector_lost(struct ch_collector *collector);
+bool ch_collector_is_open(const struct ch_collector *collector);
 /* Closes at once. */
 void ch_collector_drop(struct ch_collector *collector);
 /* Session events followed so far, but those of the sessions by which sims at doors find out what

@@ -26,6 +26,8 @@ static bool is_run(struct ch_stage *stage, const char *run) {
 /* What is not as it will be when all is done; NULL: nothing. */
 static const char *unsettled(struct ch_stage *stage) {
     struct mt_redis *redis = stage->redis;
+    if (!ch_collector_is_open(stage->collector))
+        return "the data that came back are not rotated";
     const char *run = mt_text(redis, "HGET " MT_NS "config run");
     if (run == NULL || !is_run(stage, run) ||
         mt_text(redis, "HGET " MT_NS "config generation") == NULL)

@@ -62,7 +62,7 @@ struct mt_server *ch_store_server(const struct ch_stage *self) {
 
 static void connect_all(struct ch_stage *self) {
     self->redis = mt_server_connect(ch_store_server(self));
-    ch_collector_open(self->collector, mt_server_socket(ch_store_server(self)));
+    (void)ch_collector_open(self->collector, mt_server_socket(ch_store_server(self)));
 }
 
 void ch_store_open(struct ch_stage *self) {
@@ -94,12 +94,13 @@ void ch_store_expect_alive(const struct ch_stage *self) {
         mt_fail(self->world, "Redis has ended by itself");
 }
 
-/* What was published around a switch is excused, and an epoch that was not replicated is forgotten.
- */
+/* What was published around a switch is excused. A master that was left for another and is taken
+ * back was promoted, which ends all connections to it; its data are to be rotated. */
 static void follow_sentinels(struct ch_stage *self) {
     size_t master = mt_sentinels_master(self->sentinels);
-    if (master == MT_NOBODY || (master == self->master && self->redis != NULL) ||
-        master == self->victim)
+    bool follows =
+        master == self->master && self->redis != NULL && ch_collector_is_open(self->collector);
+    if (master == MT_NOBODY || follows || master == self->victim)
         return;
     if (master != self->master) {
         ch_say(self, "server %zu is the master", master);
@@ -107,7 +108,6 @@ static void follow_sentinels(struct ch_stage *self) {
     }
     mt_redis_close(&self->redis);
     ch_collector_drop(self->collector);
-    ch_collector_lost(self->collector);
     self->master = master;
     connect_all(self);
 }
@@ -191,7 +191,7 @@ static void flush(struct ch_stage *self) {
     ch_collector_drop(self->collector);
     mt_command(self->redis, "FLUSHALL");
     mt_redis_forget(self->redis);
-    ch_collector_open(self->collector, mt_server_socket(ch_store_server(self)));
+    (void)ch_collector_open(self->collector, mt_server_socket(ch_store_server(self)));
 }
 
 void ch_store_act(struct ch_stage *self, const struct ch_step *step) {

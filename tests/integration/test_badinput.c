@@ -38,7 +38,7 @@ static const struct valid_call calls[] = {
     {"kick", "iiD", {"room", "c1", "why"}},
     {"configure", "ixP", {"room", "{\"limit\":9}", "{}"}},
     {"expire", "nn", {"EPOCH", "10"}},
-    {"acquire", "iinnXX", {"other", "o", "3000", "0", "", ""}},
+    {"acquire", "iinnXXX", {"other", "o", "3000", "0", "", "", "run-1"}},
     {"renew", "nin", {"EPOCH", "hand-1", "600000"}},
     {"release", "ni", {"EPOCH", "hand-1"}},
     {"confirm", "niis", {"EPOCH", "gen-1", "run-9", MT_SETTINGS}},

@@ -46,11 +46,49 @@ static void test_acquire(void **state) {
     assert_non_null(strstr(value, "other/n2/"));
     assert_non_null(strstr(value, "/0/10.0.0.1:7411"));
     assert_true(mt_integer(f->redis, "PTTL " MT_NS "coordinator") > 0);
+}
 
-    /* All data are lost, and a rotation had lifted the epochs: who knows of none is above them. */
-    mt_command(f->redis, "DEL " MT_NS "coordinator " MT_NS "epoch");
-    reply = mt_ok(f->redis, "acquire", "fresh", "n3", "60000", "0");
-    assert_true(mt_int(reply, "epoch") > mt_int(reply, "now") + 10000);
+static bool time_passed(struct mt_redis *redis, long long since) {
+    redisReply *time = mt_command(redis, "TIME");
+    return strtoll(time->element[0]->str, NULL, 10) * 1000 +
+               strtoll(time->element[1]->str, NULL, 10) / 1000 >
+           since + 1;
+}
+
+/* All data are lost, several times at once, and nobody remembers an epoch: they do not fall,
+ * whatever the nonces are, and are above what a rotation had lifted them to. */
+static void test_epochs_after_losses(void **state) {
+    struct mt_fixture *f = *state;
+    long long last = 0;
+    for (int i = 0; i < 20; i++) {
+        char nonce[16];
+        snprintf(nonce, sizeof nonce, "n%d", i * 7919 % 1000);
+        mt_command(f->redis, "FLUSHALL");
+        json_t *reply = mt_ok(f->redis, "acquire", "fresh", nonce, "60000", "0");
+        assert_true(mt_int(reply, "epoch") > last);
+        last = mt_int(reply, "epoch");
+        long long now = mt_int(reply, "now");
+        assert_true(last > (now + 10000) * 1000);
+        MT_WAIT(f->world, time_passed(f->redis, now), "a millisecond to pass");
+        mt_redis_forget(f->redis);
+    }
+}
+
+/* Two servers in one millisecond: a replica is promoted, and its old master is started anew. */
+static void test_epochs_of_two(void **state) {
+    struct mt_fixture *f = *state;
+    char lease[100];
+    mt_ok(f->redis, "release", f->epoch, "hand-1");
+    mt_command(f->redis, "SET " MT_NS "epoch 8000000000000000"); /* both are behind it */
+    mt_command(f->redis, "HDEL " MT_NS "config generation");
+    json_t *reply = mt_ok(f->redis, "acquire", "one", "n-one", "60000", "0");
+    long long one = mt_int(reply, "epoch");
+    mt_command(f->redis, "SET " MT_NS "epoch 8000000000000000");
+    mt_command(f->redis, "DEL " MT_NS "coordinator");
+    reply = mt_ok(f->redis, "acquire", "two", "n-two", "60000", "0");
+    assert_true(mt_int(reply, "epoch") != one);
+    snprintf(lease, sizeof lease, "two/n-two/%lld/0/", (long long)mt_int(reply, "epoch"));
+    assert_string_equal(mt_text(f->redis, "GET " MT_NS "coordinator"), lease);
 }
 
 /* Compare-and-set for a standby: a lease that does not move any more is taken over, one that was
@@ -69,15 +107,49 @@ static void test_acquire_expected(void **state) {
     mt_unchanged(f, mt_refused(f->redis, MUSTER_STALE_EPOCH, "renew", f->epoch, "hand-1", "3000"));
 }
 
-static void test_epoch_floor(void **state) {
-    struct mt_fixture *f = *state;
+/* Sentinels went to another master and back: the same data, but another run. */
+static void test_epoch_of_another_run(void **state) {
+    struct mt_fixture *f = fresh(state);
+    char epoch[24];
     mt_ok(f->redis, "release", f->epoch, "hand-1");
-    json_t *reply = mt_ok(f->redis, "acquire", "hand", "hand-3", "60000", "4000000000000");
-    assert_int_equal(mt_int(reply, "epoch"), 4000000000000);
-    assert_string_equal(mt_text(f->redis, "GET " MT_NS "epoch"), "4000000000000");
-    mt_ok(f->redis, "release", "4000000000000", "hand-3");
+    json_t *reply = mt_ok(f->redis, "acquire", "hand", "hand-2", "60000", "0", "", "", "run-1");
+    assert_true(mt_bool(reply, "confirmed"));
+    snprintf(epoch, sizeof epoch, "%lld", (long long)mt_int(reply, "epoch"));
+    mt_ok(f->redis, "release", epoch, "hand-2");
+    reply = mt_ok(f->redis, "acquire", "hand", "hand-3", "60000", "0", "", "", "run-1@2");
+    assert_false(mt_bool(reply, "confirmed"));
+    assert_true(mt_int(reply, "epoch") > (mt_int(reply, "now") + 10000) * 1000);
+    assert_string_equal(mt_str(reply, "run"), "run-1");
+    mt_refused(f->redis, MUSTER_UNAVAILABLE, "heartbeat", "node-1", "a");
+    mt_refused(f->redis, MUSTER_BAD_ID, "acquire", "hand", "hand-3", "60000", "0", "", "", "run/1");
+}
+
+/* Who saw a later epoch than the data know of: they are older, and are not served until rotated. */
+static void test_epoch_floor(void **state) {
+    struct mt_fixture *f = fresh(state);
+    char epoch[24];
+    mt_ok(f->redis, "release", f->epoch, "hand-1");
+    snprintf(epoch, sizeof epoch, "%lld", strtoll(f->epoch, NULL, 10) + 1);
+    json_t *reply = mt_ok(f->redis, "acquire", "hand", "hand-2", "60000", epoch);
+    assert_true(mt_bool(reply, "confirmed"));
+    snprintf(epoch, sizeof epoch, "%lld", (long long)mt_int(reply, "epoch"));
+    mt_ok(f->redis, "release", epoch, "hand-2");
+
+    reply = mt_ok(f->redis, "acquire", "hand", "hand-3", "60000", "8000000000000000");
+    snprintf(epoch, sizeof epoch, "%lld", (long long)mt_int(reply, "epoch"));
+    assert_true(mt_int(reply, "epoch") > 8000000000000000);
+    assert_string_equal(mt_text(f->redis, "GET " MT_NS "epoch"), epoch);
+    mt_expect(reply,
+              "{'acquired':true,'epoch':%s,'generation':'gen-1','run':null,'confirmed':false,"
+              "'now':'#int'}",
+              epoch);
+    mt_refused(f->redis, MUSTER_UNAVAILABLE, "heartbeat", "node-1", "a");
+    mt_ok(f->redis, "rotate", epoch, "gen-2", "0", "run-1", MT_SETTINGS);
+    mt_ok(f->redis, "heartbeat", "node-1", "a");
+    mt_ok(f->redis, "release", epoch, "hand-3");
     reply = mt_ok(f->redis, "acquire", "hand", "hand-4", "60000", "0");
-    assert_int_equal(mt_int(reply, "epoch"), 4000000000001);
+    assert_int_equal(mt_int(reply, "epoch"), strtoll(epoch, NULL, 10) + 1);
+    assert_true(mt_bool(reply, "confirmed"));
 }
 
 static void test_renew(void **state) {
@@ -235,6 +307,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_acquire, mt_fixture_fresh),
         cmocka_unit_test_setup(test_acquire_expected, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_epochs_after_losses, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_epochs_of_two, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_epoch_of_another_run, mt_fixture_fresh),
         cmocka_unit_test_setup(test_epoch_floor, mt_fixture_fresh),
         cmocka_unit_test_setup(test_renew, mt_fixture_fresh),
         cmocka_unit_test_setup(test_stale_epoch, mt_fixture_fresh),

@@ -132,11 +132,13 @@ void pm_add_lease(struct pm_steps *steps, struct pm_random *random, struct pm_st
     if (choice < 2 || !pm_lease_stands(state)) {
         struct pm_step *step = pm_steps_add(
             steps, wait, "acquire %s n%zu %s %s", holder, pm_below(random, 3),
-            pm_chance(random, 80) ? "600000" : "20", pm_chance(random, 80) ? "0" : "@ahead");
+            pm_chance(random, 80) ? "600000" : "20", pm_chance(random, 90) ? "0" : "@epoch+");
         if (pm_chance(random, 50))
             pm_step_argument(step, pm_chance(random, 50) ? "" : "tcp://127.0.0.1:7411");
         if (step->count == 5 && pm_chance(random, 50))
             pm_step_argument(step, "@lease");
+        if (step->count == 6 && pm_chance(random, 50))
+            pm_step_argument(step, pm_chance(random, 80) ? "run-1" : "run-2");
     } else if (choice < 3) {
         pm_steps_add(steps, wait, "renew %s %s 600000", some_epoch(random), nonce);
     } else if (choice < 4) {

@@ -30,7 +30,7 @@ static const struct entry table[] = {
     {"kick", 2, 3, pm_op_kick, false, 0},
     {"promote", 2, 3, pm_op_promote, false, 0},
     {"configure", 2, 3, pm_op_configure, false, 0},
-    {"acquire", 4, 6, pm_op_acquire, true, 0},
+    {"acquire", 4, 7, pm_op_acquire, true, 0},
     {"renew", 3, 3, pm_op_renew, true, 0},
     {"release", 2, 2, pm_op_release, true, 0},
     {"confirm", 4, 4, pm_op_confirm, true, 0},

@@ -14,12 +14,19 @@ static void coordinator_event(const struct pm_state *state, struct pm_outcome *o
                          (json_int_t)epoch, "at", (json_int_t)state->now));
 }
 
-/* What an election on data that are not confirmed skips. */
-static long long unheard(const char *nonce) {
+#define TICKS 1000
+#define AHEAD_MS 20000
+
+/* The last digits of an epoch. */
+static long long digits(const char *nonce) {
     unsigned sum = 0;
     for (const char *at = nonce; *at != '\0'; at++)
-        sum = (sum * 31 + (unsigned char)*at) % 4096;
-    return 1000 + sum;
+        sum = (sum * 31 + (unsigned char)*at) % TICKS;
+    return sum;
+}
+
+static long long most(long long a, long long b) {
+    return a > b ? a : b;
 }
 
 static bool is_confirmed(const struct pm_state *state) {
@@ -31,6 +38,7 @@ void pm_op_acquire(struct pm_state *state, const struct pm_call *call, const str
     const char *id = pm_argument(call, 0);
     const char *nonce = pm_argument(call, 1);
     const char *advertise = pm_argument(call, 4);
+    const char *run = call->count > 6 ? pm_argument(call, 6) : NULL;
     char lease[512] = "";
     (void)seen;
     pm_check_id(outcome, id);
@@ -50,10 +58,16 @@ void pm_op_acquire(struct pm_state *state, const struct pm_call *call, const str
         return;
     }
     if (!own) {
-        state->epoch = state->epoch == 0 ? state->now + 20001 : state->epoch + 1;
-        state->epoch += is_confirmed(state) ? 0 : unheard(nonce);
-        state->epoch = state->epoch < state->now ? state->now : state->epoch;
-        state->epoch = state->epoch < floor ? floor : state->epoch;
+        bool other = run != NULL && !pm_same(run, state->run);
+        if (state->epoch == 0 || state->epoch + 1 < floor || other) {
+            state->confirmed = NULL;
+            state->run = other ? state->run : NULL;
+        }
+        if (is_confirmed(state))
+            state->epoch = most(state->epoch + 1, state->now * TICKS + digits(nonce));
+        else
+            state->epoch = most(most((state->now + AHEAD_MS) * TICKS, state->epoch), floor) + 1 +
+                           digits(nonce);
         state->holder = pm_keep(state, id);
         state->nonce = pm_keep(state, nonce);
         state->advertise = pm_keep(state, advertise);
@@ -157,14 +171,14 @@ void pm_op_rotate(struct pm_state *state, const struct pm_call *call, const stru
     pm_check_id(outcome, generation);
     pm_check_id(outcome, pm_argument(call, 3));
     pm_check_fence(state, outcome, pm_argument(call, 0));
-    long long floor = pm_check_number(outcome, pm_argument(call, 2), 0, NUMBER_MAX);
+    long long floor = pm_check_number(outcome, pm_argument(call, 2), 0, NUMBER_MAX / TICKS);
     take_settings(state, outcome, generation, pm_argument(call, 3), pm_argument(call, 4));
     if (outcome->refusals != 0)
         return;
     state->must_rotate = false;
     state->clock = state->clock < floor ? floor : state->clock;
     state->clock = state->clock < state->now ? state->now : state->clock;
-    state->epoch = state->epoch < floor ? floor : state->epoch;
+    state->epoch = most(state->epoch, floor * TICKS);
     pm_publish(outcome, "events:coordinator",
                json_pack("{s:s, s:s, s:I, s:I}", "event", "generation.changed", "generation",
                          generation, "epoch", (json_int_t)state->lease_epoch, "at",

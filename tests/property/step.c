@@ -105,7 +105,7 @@ static const char *resolve(const char *text, struct pm_state *state,
         name++;
     }
     if (strncmp(text, "@epoch", 6) == 0) {
-        number = state->lease_epoch - (text[6] == '-');
+        number = text[6] == '+' ? state->epoch + 5000000 : state->lease_epoch - (text[6] == '-');
     } else if (strncmp(text, "@ahead", 6) == 0) {
         number = state->latest + 10000;
     } else if (strncmp(text, "@floor", 6) == 0) {

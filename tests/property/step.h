@@ -3,6 +3,7 @@
  * Arguments that depend on what went before are symbols, so a sequence still makes sense when
  * steps are taken out of it:
  *     @epoch @epoch-   the epoch that stands; the one before it
+ *     @epoch+          later than every one that was given
  *     @lease           the text of the lease that stands
  *     @ahead           the latest time that ever was, and ten seconds
  *     @floor           what a coordinator rotates with: @ahead after older data returned, else 0

@@ -211,7 +211,8 @@ void pm_view_of_model(struct pm_view *view, struct pm_state *state) {
                     state->lease_until);
     if (state->generation != NULL) {
         pm_view_add(view, "config generation = %s", state->generation);
-        pm_view_add(view, "config run = %s", state->run);
+        if (state->run != NULL)
+            pm_view_add(view, "config run = %s", state->run);
     }
     add_instances(view, state);
     add_held(view, state);

@@ -188,10 +188,11 @@ static void on_started(void *context, const char *generation) {
     json_object_set_new(fields, "generation", json_string(generation));
     json_object_set_new(fields, "seed", json_integer((json_int_t)self->options->seed));
     mu_journal_line(self->journal, "started", fields);
-    if (other && !first) {
-        mu_journal_excuse(self->journal); /* what was read between restart() and this answer */
+    /* What was read between restart() and this answer: it was held against memberships of the
+     * incarnation before. */
+    mu_journal_excuse(self->journal);
+    if (other && !first)
         mu_watch_new_generation(self->watch);
-    }
     mu_speech_set_incarnation(self->speech, self->incarnation);
     mu_entering_begin(self->entering, self->incarnation);
 }
