@@ -8,11 +8,13 @@
 #   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/{muster.yaml,users.acl},
 #                                       examples/plugins: sources that build with muster.pc
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/muster" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-        FILES_MATCHING PATTERN "*.h")
+        COMPONENT dev FILES_MATCHING PATTERN "*.h")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md"
+        PATTERN man EXCLUDE)
 install(FILES etc/muster.yaml etc/users.acl DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
-install(DIRECTORY plugins/examples/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples/plugins")
+install(DIRECTORY plugins/examples/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples/plugins"
+        COMPONENT dev)
 
 # muster.pc finds its prefix from where it lies: `cmake --install --prefix` may give another one than
 # configuring did. The ABI is read from the header, so that the two cannot differ.
@@ -27,7 +29,8 @@ set(MUSTER_ABI "${abi_MAJOR}.${abi_MINOR}")
 file(RELATIVE_PATH MUSTER_PC_TO_PREFIX "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/p")
 string(REGEX REPLACE "/$" "" MUSTER_PC_TO_PREFIX "${MUSTER_PC_TO_PREFIX}")
 configure_file(cmake/muster.pc.in "${PROJECT_BINARY_DIR}/muster.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/muster.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+install(FILES "${PROJECT_BINARY_DIR}/muster.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+        COMPONENT dev)
 
 # An operator's configuration survives every installation. The prefix is looked at when installing,
 # since `cmake --install --prefix` may give another one than configuring did.
@@ -54,14 +57,14 @@ install(CODE [[
 install(FILES etc/systemd/muster.sysusers.conf DESTINATION lib/sysusers.d RENAME muster.conf)
 install(FILES etc/systemd/muster.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME muster.conf)
 install(CODE "set(source \"${PROJECT_SOURCE_DIR}/etc/systemd/musterd.service\")")
-install(CODE "set(place \"${PROJECT_BINARY_DIR}/install\")")
 install(CODE [[
   file(READ "${source}" unit)
   if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
     string(REPLACE "/usr/sbin/musterd" "${CMAKE_INSTALL_PREFIX}/sbin/musterd" unit "${unit}")
     string(REPLACE "/etc/muster/" "${CMAKE_INSTALL_PREFIX}/etc/muster/" unit "${unit}")
   endif()
-  file(WRITE "${place}/musterd.service" "${unit}")
-  file(INSTALL DESTINATION "${CMAKE_INSTALL_PREFIX}/lib/systemd/system" TYPE FILE
-       FILES "${place}/musterd.service")
+  set(target "${CMAKE_INSTALL_PREFIX}/lib/systemd/system/musterd.service")
+  file(MAKE_DIRECTORY "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/lib/systemd/system")
+  file(WRITE "$ENV{DESTDIR}${target}" "${unit}")
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES "${target}")
 ]])

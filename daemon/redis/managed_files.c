@@ -32,9 +32,10 @@ static enum muster_status failed(struct mu_error *error, const char *what, const
 
 /* ---- the directory and the password ---- */
 
+/* With `reading` alone root may take what is another user's, to look after it. */
 static enum muster_status check_private(const struct stat *info, const char *what, const char *path,
-                                        struct mu_error *error) {
-    if (info->st_uid != geteuid()) {
+                                        bool reading, struct mu_error *error) {
+    if (info->st_uid != geteuid() && !(reading && geteuid() == 0)) {
         return mu_error_set(error, MUSTER_UNAVAILABLE,
                             "%s %s belongs to user %lu, not to the user that runs this (%lu)", what,
                             path, (unsigned long)info->st_uid, (unsigned long)geteuid());
@@ -55,7 +56,7 @@ static enum muster_status check_directory(const char *path, struct mu_error *err
     if (!S_ISDIR(info.st_mode)) {
         return mu_error_set(error, MUSTER_UNAVAILABLE, "state directory %s is no directory", path);
     }
-    return check_private(&info, "state directory", path, error);
+    return check_private(&info, "state directory", path, false, error);
 }
 
 static enum muster_status name_files(const char *state_dir, struct mu_managed_files *files,
@@ -79,7 +80,7 @@ static enum muster_status name_files(const char *state_dir, struct mu_managed_fi
     return MUSTER_OK;
 }
 
-static enum muster_status read_password(struct mu_managed_files *files, bool *missing,
+static enum muster_status read_password(struct mu_managed_files *files, bool reading, bool *missing,
                                         struct mu_error *error) {
     char *path = join(files->directory, "redis.password");
     enum muster_status status = MUSTER_OK;
@@ -91,7 +92,7 @@ static enum muster_status read_password(struct mu_managed_files *files, bool *mi
     if (fd < 0 || fstat(fd, &info) != 0) {
         status = failed(error, "password file", path);
     } else {
-        status = check_private(&info, "password file", path, error);
+        status = check_private(&info, "password file", path, reading, error);
     }
     if (status == MUSTER_OK) {
         length = read(fd, text, PASSWORD_MAX);
@@ -172,11 +173,11 @@ enum muster_status mu_managed_files_prepare(const char *state_dir, struct mu_man
     bool missing = false;
     enum muster_status status = check_directory(state_dir, error);
     status = status == MUSTER_OK ? name_files(state_dir, files, error) : status;
-    status = status == MUSTER_OK ? read_password(files, &missing, error) : status;
+    status = status == MUSTER_OK ? read_password(files, false, &missing, error) : status;
     if (missing) {
         /* Of two that create it at once, the first wins and both read what it wrote. */
         status = create_password(files, error);
-        status = status == MUSTER_OK ? read_password(files, &missing, error) : status;
+        status = status == MUSTER_OK ? read_password(files, false, &missing, error) : status;
     }
     if (status != MUSTER_OK) {
         mu_managed_files_deinit(files);
@@ -189,7 +190,7 @@ enum muster_status mu_managed_files_read(const char *state_dir, struct mu_manage
     memset(files, 0, sizeof *files);
     bool missing = false;
     enum muster_status status = name_files(state_dir, files, error);
-    status = status == MUSTER_OK ? read_password(files, &missing, error) : status;
+    status = status == MUSTER_OK ? read_password(files, true, &missing, error) : status;
     if (status != MUSTER_OK) {
         mu_managed_files_deinit(files);
     }

@@ -26,7 +26,8 @@ struct mu_managed_files {
  * mode, and fills `files`. */
 enum muster_status mu_managed_files_prepare(const char *state_dir, struct mu_managed_files *files,
                                             struct mu_error *error) MU_WARN_UNUSED;
-/* The same of a directory that is there; UNAVAILABLE when it or the password is missing. */
+/* The same of a directory that is there; UNAVAILABLE when it or the password is missing. Root may
+ * read what another user's daemon made. */
 enum muster_status mu_managed_files_read(const char *state_dir, struct mu_managed_files *files,
                                          struct mu_error *error) MU_WARN_UNUSED;
 void mu_managed_files_deinit(struct mu_managed_files *files);
