@@ -105,16 +105,29 @@ static bool is_its_own(const char *line) {
     return false;
 }
 
+/* When an instance was heard last: the coordinator notes it about a second after START. */
+static void drop_heard_at(char *line) {
+    char *score = strstr(line, " = ");
+    if (score != NULL)
+        *score = '\0';
+}
+
 char *mt_suite_dump(struct mt_suite *suite) {
     char *all = mt_dump(suite->stand->redis);
     char *kept = NULL;
     size_t size = 0;
     bool own = false;
+    bool heard = false;
     FILE *out = open_memstream(&kept, &size);
     assert_non_null(out);
     mt_redis_forget(suite->stand->redis);
     for (char *rest = all, *line; (line = strsep(&rest, "\n")) != NULL;) {
-        own = line[0] == ' ' ? own : is_its_own(line); /* what a key holds is indented */
+        if (line[0] != ' ') { /* what a key holds is indented */
+            own = is_its_own(line);
+            heard = strncmp(line, MT_NS "instances (", strlen(MT_NS "instances (")) == 0;
+        } else if (heard) {
+            drop_heard_at(line);
+        }
         if (!own)
             fprintf(out, "%s\n", line);
     }
