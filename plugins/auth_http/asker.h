@@ -34,8 +34,7 @@ enum http_count {
     HTTP_ALLOWED,
     HTTP_DENIED,
     HTTP_DEFERRED,
-    HTTP_LATENCY_MS, /* of the requests that are over, together */
-    HTTP_OPENED,     /* the breaker */
+    HTTP_OPENED, /* the breaker */
     HTTP_COUNTS
 };
 

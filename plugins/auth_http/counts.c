@@ -12,8 +12,6 @@ static const struct {
     [HTTP_ALLOWED] = {"allowed_total", "Answers allow"},
     [HTTP_DENIED] = {"denied_total", "Answers deny"},
     [HTTP_DEFERRED] = {"deferred_total", "Answers defer"},
-    [HTTP_LATENCY_MS] = {"latency_milliseconds_total",
-                         "Time from sending to the end of all requests together"},
     [HTTP_OPENED] = {"breaker_opened_total", "How often the circuit breaker opened"},
 };
 

@@ -25,7 +25,6 @@ struct http_question {
     enum http_purpose purpose;
     struct http_body body;
     uint64_t deadline;
-    uint64_t sent_at;
     struct http_client *client; /* NULL: in the queue */
     CURL *easy;
     uint32_t round; /* of the breaker */
@@ -187,8 +186,7 @@ static enum http_problem begin(struct http_question *question) {
     }
     if (problem == HTTP_FINE) {
         question->client = asker->client;
-        question->sent_at = now;
-        if (!http_client_send(asker->client, question->easy)) {
+            if (!http_client_send(asker->client, question->easy)) {
             report(asker, question->round, false);
             problem = HTTP_UNSENT;
         }
@@ -344,7 +342,6 @@ void http_finished(void *context, CURL *easy, CURLcode code) {
     question->easy = NULL;
     TAILQ_REMOVE(&asker->running, question, links);
     asker->running_count--;
-    http_count(asker, HTTP_LATENCY_MS, now_of(asker) - question->sent_at);
     /* 4xx: a service that lives, and one request that it did not like. */
     report(asker, question->round,
            problem == HTTP_FINE || (problem == HTTP_STATUS && status >= 400 && status < 500));

@@ -24,20 +24,20 @@ static void make_metrics(struct jwt_plugin *jwt) {
         const char *name;
         const char *help;
     } refusals[] = {
-#define REFUSAL(name, metric, help) {"refused_" metric, help},
+#define REFUSAL(name, metric, help) {"refused_" metric "_total", help},
         JWT_CLASS_TABLE(REFUSAL)
 #undef REFUSAL
     };
-    jwt->verified =
-        jwt->host->metric(jwt->plugin, MUSTER_COUNTER, "verified", "Tokens that were found good");
+    jwt->verified = jwt->host->metric(jwt->plugin, MUSTER_COUNTER, "verified_total",
+                                      "Tokens that were found good");
     for (size_t i = 0; i < JWT_CLASSES; i++) {
         jwt->refusals[i] =
             jwt->host->metric(jwt->plugin, MUSTER_COUNTER, refusals[i].name, refusals[i].help);
     }
     jwt->keys_loaded = jwt->host->metric(jwt->plugin, MUSTER_GAUGE, "keys", "Keys that are in use");
-    jwt->reloads = jwt->host->metric(jwt->plugin, MUSTER_COUNTER, "reloads",
+    jwt->reloads = jwt->host->metric(jwt->plugin, MUSTER_COUNTER, "reloads_total",
                                      "Times that a changed file of keys was taken up");
-    jwt->reload_failures = jwt->host->metric(jwt->plugin, MUSTER_COUNTER, "reload_failures",
+    jwt->reload_failures = jwt->host->metric(jwt->plugin, MUSTER_COUNTER, "reload_failures_total",
                                              "Times that a changed file of keys was refused");
 }
 

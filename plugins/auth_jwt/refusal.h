@@ -3,7 +3,7 @@
 #ifndef JWT_REFUSAL_H
 #define JWT_REFUSAL_H
 
-/* Classes of the metrics: muster_plugin_auth_jwt_refused_<class>. */
+/* Classes of the metrics: muster_plugin_auth_jwt_refused_<class>_total. */
 #define JWT_CLASS_TABLE(X)                                                                         \
     X(MALFORMED, "malformed", "Tokens that are no well-formed signed token")                       \
     X(ALGORITHM, "algorithm", "Tokens with an algorithm that is not allowed, or none")             \

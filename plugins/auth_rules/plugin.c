@@ -71,12 +71,13 @@ static void make_metrics(struct rules_plugin *self) {
         enum muster_metric_kind kind;
         const char *name, *help;
     } metrics[] = {
-        {&self->counters.allowed, MUSTER_COUNTER, "allowed", "Questions that a rule allowed"},
-        {&self->counters.denied, MUSTER_COUNTER, "denied", "Questions that a rule denied"},
-        {&self->counters.deferred, MUSTER_COUNTER, "deferred", "Questions that no rule matched"},
-        {&self->counters.denied_by_rate, MUSTER_COUNTER, "denied_by_rate",
+        {&self->counters.allowed, MUSTER_COUNTER, "allowed_total", "Questions that a rule allowed"},
+        {&self->counters.denied, MUSTER_COUNTER, "denied_total", "Questions that a rule denied"},
+        {&self->counters.deferred, MUSTER_COUNTER, "deferred_total",
+         "Questions that no rule matched"},
+        {&self->counters.denied_by_rate, MUSTER_COUNTER, "denied_by_rate_total",
          "Questions that exceeded the rate of the rule that allows them"},
-        {&self->counters.tokens_refused, MUSTER_COUNTER, "tokens_refused",
+        {&self->counters.tokens_refused, MUSTER_COUNTER, "tokens_refused_total",
          "Tokens and certificates that were not accepted"},
         {&self->counters.rate_entries, MUSTER_GAUGE, "rate_entries",
          "Principals and users whose rate is remembered"},

@@ -60,9 +60,9 @@ static enum muster_status on_init(struct muster_plugin *plugin, const struct mus
     door->max_pending = number(door, &keys[3]);
     door->max_connections = number(door, &keys[4]);
     door->open = host->metric(plugin, MUSTER_GAUGE, "connections", "Open connections");
-    door->turned_away = host->metric(plugin, MUSTER_COUNTER, "turned_away",
+    door->turned_away = host->metric(plugin, MUSTER_COUNTER, "turned_away_total",
                                      "Connections closed because of max_connections");
-    door->slow_readers = host->metric(plugin, MUSTER_COUNTER, "slow_readers",
+    door->slow_readers = host->metric(plugin, MUSTER_COUNTER, "slow_readers_total",
                                       "Connections closed because of max_backlog");
     *state = door;
     return MUSTER_OK;
