@@ -7,10 +7,12 @@
 
 #include "base/alloc.h"
 #include "base/ids.h"
+#include "collect.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/prepare.h"
 #include "coordinator/roster.h"
 #include "doors.h"
+#include "metrics/listener.h"
 #include "metrics/metrics.h"
 #include "place.h"
 #include "redis/managed.h"
@@ -31,7 +33,8 @@ struct mu_app {
     struct mu_coordinator *coordinator;
     struct mu_roster *roster;
     struct mu_doors *doors;
-    struct mu_error failure; /* why it ends by itself; status OK: it does not */
+    struct mu_scrape *scrape; /* NULL unless metrics.listen is given */
+    struct mu_error failure;  /* why it ends by itself; status OK: it does not */
     bool unclean;
     bool was_ready;
     bool coordinates;
@@ -146,27 +149,21 @@ static void on_flush(void *context) {
     mu_doors_flush(app->doors);
 }
 
-static void collect_scrub(void *context) {
+/* What there is only once it is known where Redis is. */
+static void collect(void *context) {
     struct mu_app *app = context;
+    struct mu_coordinator_view view;
+    if (app->doors == NULL) {
+        return; /* closing */
+    }
     struct mu_metrics *metrics = mu_doors_metrics(app->doors);
-    struct mu_scrub_stats stats = {0};
-    char label[24];
-    if (app->coordinator == NULL) {
-        return;
+    if (app->coordinator != NULL) {
+        mu_coordinator_view(app->coordinator, &view);
+        mu_collect_coordinator(metrics, &view);
     }
-    mu_coordinator_scrub_stats(app->coordinator, &stats);
-    for (int i = 1; i <= MU_INVARIANTS; i++) {
-        snprintf(label, sizeof label, "invariant=\"%d\"", i);
-        mu_metric_set(mu_metrics_get(metrics, MUSTER_COUNTER, "muster_scrub_checked_total", label,
-                                     "What the scrub has checked"),
-                      (int64_t)stats.checked[i]);
-        mu_metric_set(mu_metrics_get(metrics, MUSTER_COUNTER, "muster_scrub_findings_total", label,
-                                     "Confirmed findings of the scrub"),
-                      (int64_t)stats.findings[i]);
+    if (app->link != NULL && app->subscriber != NULL) {
+        mu_collect_redis(metrics, app->link, app->subscriber);
     }
-    mu_metric_set(mu_metrics_get(metrics, MUSTER_COUNTER, "muster_scrub_passes_total", NULL,
-                                 "How often the scrub went over the whole namespace"),
-                  (int64_t)stats.passes);
 }
 
 static uint64_t redis_ms(void *context) {
@@ -174,7 +171,44 @@ static uint64_t redis_ms(void *context) {
     return app->coordinator != NULL ? mu_coordinator_redis_ms(app->coordinator) : 0;
 }
 
-/* The plugins cannot do their work: neither can the daemon. */
+static bool ready(void *context, char *why, size_t size) {
+    const struct mu_app *app = context;
+    struct mu_coordinator_view view = {0};
+    if (app->coordinator != NULL) {
+        mu_coordinator_view(app->coordinator, &view);
+    }
+    const char *sentence = app->stopping                                      ? "it is ending"
+                           : app->link == NULL || !mu_link_is_open(app->link) ? "no link to Redis"
+                           : !mu_subscriber_is_up(app->subscriber) ? "no subscriptions at Redis"
+                           : !view.known                           ? "no coordinator is known"
+                                                                   : NULL;
+    snprintf(why, size, "%s", sentence != NULL ? sentence : "");
+    return sentence == NULL;
+}
+
+static enum muster_status listen_for_scrapes(struct mu_app *app) {
+    if (app->config->metrics.listen[0] == '\0') {
+        return MUSTER_OK;
+    }
+    app->scrape = mu_scrape_create(
+        &(struct mu_scrape_options){
+            .loop = app->loop,
+            .metrics = mu_doors_metrics(app->doors),
+            .address = app->config->metrics.listen,
+            .any_host = app->config->metrics.allow_remote == MU_SWITCH_TRUE,
+            .context = app,
+            .ready = ready,
+        },
+        &app->failure);
+    if (app->scrape == NULL) {
+        return mu_error_prefix(&app->failure, "metrics.listen");
+    }
+    MU_LOG(app->log, MU_LOG_INFO, "metrics.listening",
+           MU_STR("address", app->config->metrics.listen));
+    return MUSTER_OK;
+}
+
+/* The plugins cannot do their work, or an address is taken: the daemon cannot go on. */
 static void give_up(struct mu_app *app) {
     MU_LOG(app->log, MU_LOG_ERROR, "daemon.failed", MU_STR("error", app->failure.text));
     mu_app_stop(app);
@@ -299,8 +333,9 @@ struct mu_app *mu_app_create(uv_loop_t *loop, struct mu_config *config, struct m
            MU_STR("namespace", config->name_space), MU_STR("id", config->coordinator.id));
     app->doors = mu_doors_create(&(struct mu_doors_options){
         .loop = loop, .config = config, .log = log, .context = app, .redis_ms = redis_ms});
-    mu_metrics_source(mu_doors_metrics(app->doors), collect_scrub, app);
-    if (mu_doors_load(app->doors, &app->failure) != MUSTER_OK) {
+    mu_metrics_source(mu_doors_metrics(app->doors), collect, app);
+    if (mu_doors_load(app->doors, &app->failure) != MUSTER_OK ||
+        listen_for_scrapes(app) != MUSTER_OK) {
         give_up(app);
     } else if (config->redis.mode == MU_REDIS_EXTERNAL) {
         connect_to(app, &place.address);
@@ -353,6 +388,7 @@ static void on_doors_closed(void *context, bool clean) {
 
 static void close_doors(void *context) {
     struct mu_app *app = context;
+    mu_scrape_close(&app->scrape);
     mu_doors_close(&app->doors, on_doors_closed, app);
 }
 

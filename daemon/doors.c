@@ -1,12 +1,13 @@
 #include "doors.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
 #include "base/alloc.h"
+#include "collect.h"
 #include "events/events.h"
+#include "metrics/process.h"
 #include "registry/registry.h"
 #include "request/request.h"
 
@@ -30,67 +31,14 @@ struct mu_doors {
 
 /* ---- metrics ---- */
 
-static void set(struct mu_doors *self, enum muster_metric_kind kind, const char *name,
-                const char *label, uint64_t value, const char *help) {
-    mu_metric_set(mu_metrics_get(self->metrics, kind, name, label, help), (int64_t)value);
-}
-
-static void collect_auth(struct mu_doors *self) {
-    struct mu_auth_counts counts;
-    mu_auth_counts(self->auth, &counts);
-    static const char decisions[] = "muster_auth_decisions_total";
-    static const char help[] = "Questions that the chains answered";
-    set(self, MUSTER_COUNTER, decisions, "verdict=\"allow\"", counts.allowed, help);
-    set(self, MUSTER_COUNTER, decisions, "verdict=\"deny\"", counts.denied, help);
-    set(self, MUSTER_COUNTER, decisions, "verdict=\"timeout\"", counts.timeouts, help);
-    set(self, MUSTER_COUNTER, "muster_auth_cache_hits_total", NULL, counts.cache_hits,
-        "Decisions that the cache knew");
-    set(self, MUSTER_COUNTER, "muster_auth_cache_misses_total", NULL, counts.cache_misses,
-        "Decisions that the cache did not know");
-    set(self, MUSTER_COUNTER, "muster_auth_cache_flushes_total", NULL, counts.flushes,
-        "How often the cache was emptied");
-    set(self, MUSTER_GAUGE, "muster_auth_cached", NULL, counts.cached, "Decisions in the cache");
-    set(self, MUSTER_GAUGE, "muster_auth_pending", NULL, counts.pending,
-        "Questions that a plugin still thinks about");
-}
-
-static void collect_requests(struct mu_doors *self) {
-    struct mu_request_counts counts;
-    char label[64];
-    if (self->requests == NULL) {
-        return;
-    }
-    mu_requests_counts(self->requests, &counts);
-#define COUNT_OPERATION(name, arguments, least, action, writes, usage)                             \
-    set(self, MUSTER_COUNTER, "muster_requests_total", "operation=\"" #name "\"",                  \
-        counts.submitted[MUSTER_OPERATION_##name], "Requests of plugins");
-    MUSTER_OPERATION_TABLE(COUNT_OPERATION)
-#undef COUNT_OPERATION
-    for (size_t i = 0; i < MUSTER_STATUS_COUNT; i++) {
-        snprintf(label, sizeof label, "status=\"%s\"", muster_status_code((enum muster_status)i));
-        set(self, MUSTER_COUNTER, "muster_replies_total", label, counts.statuses[i],
-            "Replies to requests of plugins");
-    }
-    set(self, MUSTER_COUNTER, "muster_requests_unknown_total", NULL, counts.unknown_operation,
-        "Requests for an operation that there is not");
-    set(self, MUSTER_COUNTER, "muster_requests_refused_total", NULL, counts.refused,
-        "Requests that no room was for");
-    set(self, MUSTER_COUNTER, "muster_requests_cancelled_total", NULL, counts.cancelled,
-        "Requests whose requester went");
-    set(self, MUSTER_GAUGE, "muster_requests_pending", NULL, counts.pending,
-        "Requests that are not answered yet");
-    set(self, MUSTER_GAUGE, "muster_requests_at_redis", NULL, counts.at_redis,
-        "Requests that Redis has not answered yet");
-    set(self, MUSTER_GAUGE, "muster_requests_bytes", NULL, counts.bytes,
-        "Bytes of the pending requests");
-}
-
 static void collect(void *context) {
     struct mu_doors *self = context;
-    collect_auth(self);
-    collect_requests(self);
-    set(self, MUSTER_GAUGE, "muster_event_channels", NULL, mu_events_channels(self->events),
-        "Channels that plugins are subscribed to");
+    mu_collect_build(self->metrics);
+    mu_collect_auth(self->metrics, self->auth);
+    mu_collect_events(self->metrics, self->events);
+    if (self->requests != NULL) {
+        mu_collect_requests(self->metrics, self->requests);
+    }
 }
 
 struct mu_metrics *mu_doors_metrics(struct mu_doors *self) {
@@ -122,6 +70,7 @@ struct mu_doors *mu_doors_create(const struct mu_doors_options *options) {
         .redis_ms = options->redis_ms,
     });
     mu_metrics_source(self->metrics, collect, self);
+    mu_metrics_process(self->metrics);
     return self;
 }
 

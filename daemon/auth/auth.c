@@ -7,6 +7,7 @@
 
 #include "auth/audit.h"
 #include "auth/cache.h"
+#include "auth/chain.h"
 #include "auth/copy.h"
 #include "auth/principal.h"
 #include "base/alloc.h"
@@ -17,25 +18,6 @@
 #define SENTENCE 320
 #define NONE UINT32_MAX
 #define EXPIRED "the credentials have expired; authenticate again"
-
-struct link {
-    char *name;
-    void *context;
-    enum muster_verdict (*authenticate)(void *context, struct muster_handle handle,
-                                        const struct muster_credentials *credentials,
-                                        struct muster_decision *decision);
-    enum muster_verdict (*authorize)(void *context, struct muster_handle handle,
-                                     const struct muster_principal *principal,
-                                     enum muster_action action,
-                                     const struct muster_resource *resource,
-                                     struct muster_decision *decision);
-    bool gone;
-};
-
-struct chain {
-    struct link *links;
-    size_t count;
-};
 
 struct question {
     uint32_t slot;
@@ -48,7 +30,7 @@ struct question {
     bool cancelled; /* while in a hook */
     bool ready;     /* `later` holds a decision */
     bool queued;    /* in the list of those that are ready */
-    const struct chain *chain;
+    const struct mu_auth_chain *chain;
     size_t at; /* the link that is asked */
     const struct muster_credentials *credentials;
     struct muster_caller *caller;
@@ -56,6 +38,7 @@ struct question {
     const struct muster_resource *resource;
     mu_ruling_cb callback;
     void *context;
+    uint64_t asked_us;
     uint64_t flushes; /* of the cache, when it was asked */
     struct mu_decision_copy later;
     uint32_t next; /* in the list of the free, or of the ready */
@@ -63,8 +46,8 @@ struct question {
 
 struct mu_auth {
     struct mu_auth_options options;
-    struct chain authenticators;
-    struct chain authorizers;
+    struct mu_auth_chain authenticators;
+    struct mu_auth_chain authorizers;
     struct question **questions;
     uint32_t count;
     uint32_t capacity;
@@ -93,13 +76,6 @@ struct mu_auth *mu_auth_create(const struct mu_auth_options *options) {
     return auth;
 }
 
-static void free_chain(struct chain *chain) {
-    for (size_t i = 0; i < chain->count; i++) {
-        free(chain->links[i].name);
-    }
-    free(chain->links);
-}
-
 void mu_auth_destroy(struct mu_auth **pointer) {
     struct mu_auth *auth = *pointer;
     *pointer = NULL;
@@ -111,8 +87,8 @@ void mu_auth_destroy(struct mu_auth **pointer) {
         free(auth->questions[i]);
     }
     free(auth->questions);
-    free_chain(&auth->authenticators);
-    free_chain(&auth->authorizers);
+    mu_auth_chain_deinit(&auth->authenticators);
+    mu_auth_chain_deinit(&auth->authorizers);
     mu_auth_cache_destroy(&auth->cache);
     free(auth);
 }
@@ -122,19 +98,13 @@ void mu_auth_set_wake(struct mu_auth *auth, void (*wake)(void *context), void *c
     auth->wake_context = context;
 }
 
-static struct link *append(struct chain *chain, const char *name, void *context) {
-    chain->links = mu_realloc(chain->links, (chain->count + 1) * sizeof *chain->links);
-    struct link *link = &chain->links[chain->count++];
-    *link = (struct link){.name = mu_strdup(name), .context = context};
-    return link;
-}
-
 void mu_auth_add_authenticator(struct mu_auth *auth, const struct mu_authenticator *add) {
-    append(&auth->authenticators, add->name, add->context)->authenticate = add->authenticate;
+    mu_auth_chain_append(&auth->authenticators, add->name, add->context)->authenticate =
+        add->authenticate;
 }
 
 void mu_auth_add_authorizer(struct mu_auth *auth, const struct mu_authorizer *add) {
-    append(&auth->authorizers, add->name, add->context)->authorize = add->authorize;
+    mu_auth_chain_append(&auth->authorizers, add->name, add->context)->authorize = add->authorize;
 }
 
 /* ---- questions ---- */
@@ -315,7 +285,7 @@ static void end_of_chain(struct mu_auth *auth, struct question *question) {
 /* Takes `copy` over. */
 static void decided(struct mu_auth *auth, struct question *question,
                     struct mu_decision_copy *copy) {
-    const struct link *link = &question->chain->links[question->at];
+    const struct mu_auth_link *link = &question->chain->links[question->at];
     const struct muster_decision *decision = NULL;
     struct ending ending = {.by = link->name, .copy = *copy};
     bool caller =
@@ -356,13 +326,20 @@ static void decided(struct mu_auth *auth, struct question *question,
 
 /* ---- asking ---- */
 
+/* The link has said something; LATER: its time is over. */
+static void count_answer(const struct question *question, enum muster_verdict verdict) {
+    mu_auth_link_count(&question->chain->links[question->at], verdict,
+                       mu_clock_monotonic_us() - question->asked_us);
+}
+
 static enum muster_verdict ask(struct mu_auth *auth, struct question *question,
                                struct muster_decision *decision) {
-    const struct link *link = &question->chain->links[question->at];
+    const struct mu_auth_link *link = &question->chain->links[question->at];
     auth->generation = auth->generation == UINT32_MAX ? 1 : auth->generation + 1;
     question->generation = auth->generation;
     question->waiting = true;
     question->in_hook = true;
+    question->asked_us = mu_clock_monotonic_us();
     struct muster_handle handle = {question->slot, question->generation};
     enum muster_verdict verdict =
         question->credentials != NULL
@@ -411,6 +388,7 @@ static void advance(struct mu_auth *auth, struct question *question) {
         question->ready = false;
         question->waiting = false;
         question->decided = question->generation;
+        count_answer(question, copy.decision.verdict);
         remember(auth, question, &copy.decision);
         if (copy.decision.verdict != MUSTER_DEFER) {
             decided(auth, question, &copy);
@@ -422,7 +400,7 @@ static void advance(struct mu_auth *auth, struct question *question) {
     end_of_chain(auth, question);
 }
 
-static struct question *begin(struct mu_auth *auth, const struct chain *chain,
+static struct question *begin(struct mu_auth *auth, const struct mu_auth_chain *chain,
                               mu_ruling_cb callback, void *context, uint64_t *ticket) {
     struct question *question = take(auth);
     *ticket = 0;
@@ -503,6 +481,7 @@ void mu_auth_expire(struct mu_auth *auth, uint64_t ticket) {
         return;
     }
     const char *name = question->chain->links[question->at].name;
+    count_answer(question, MUSTER_LATER);
     snprintf(sentence, sizeof sentence, "'%s' did not decide in time; nothing happened", name);
     deny(auth, question, MUSTER_TIMEOUT, name, sentence);
 }
@@ -560,6 +539,7 @@ void mu_auth_tick(struct mu_auth *auth) {
         }
         memset(&question->later, 0, sizeof question->later);
         question->ready = false;
+        count_answer(question, copy.decision.verdict);
         remember(auth, question, &copy.decision);
         if (copy.decision.verdict == MUSTER_DEFER) {
             mu_decision_copy_deinit(&copy);
@@ -572,10 +552,10 @@ void mu_auth_tick(struct mu_auth *auth) {
 }
 
 void mu_auth_remove(struct mu_auth *auth, const char *name) {
-    struct chain *chains[] = {&auth->authenticators, &auth->authorizers};
+    struct mu_auth_chain *chains[] = {&auth->authenticators, &auth->authorizers};
     for (size_t i = 0; i < 2; i++) {
         for (size_t j = 0; j < chains[i]->count; j++) {
-            struct link *link = &chains[i]->links[j];
+            struct mu_auth_link *link = &chains[i]->links[j];
             link->gone = link->gone || strcmp(link->name, name) == 0;
         }
     }
@@ -591,6 +571,11 @@ void mu_auth_remove(struct mu_auth *auth, const char *name) {
 void mu_auth_flush(struct mu_auth *auth) {
     mu_auth_cache_flush(auth->cache);
     auth->counts.flushes++;
+}
+
+void mu_auth_each_link(const struct mu_auth *auth, mu_auth_link_cb each, void *context) {
+    mu_auth_chain_each(&auth->authenticators, each, context);
+    mu_auth_chain_each(&auth->authorizers, each, context);
 }
 
 void mu_auth_counts(const struct mu_auth *auth, struct mu_auth_counts *out) {

@@ -26,6 +26,7 @@
 #include "auth/caller.h"
 #include "auth/quota.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "muster/types.h"
 
@@ -118,5 +119,17 @@ struct mu_auth_counts {
     size_t pending, cached;
 };
 void mu_auth_counts(const struct mu_auth *auth, struct mu_auth_counts *out);
+
+/* What one link of a chain said when it was asked; what the cache knew is not among it. */
+struct mu_auth_link_counts {
+    uint64_t allowed, denied, deferred;
+    uint64_t timeouts;        /* it did not say in time */
+    struct mu_histogram took; /* from the question to what it said, or to its deadline; us */
+};
+typedef void (*mu_auth_link_cb)(void *context, const char *name, bool authenticator,
+                                const struct mu_auth_link_counts *counts);
+/* Calls `each` for every authenticator, then for every authorizer; a plugin that is both comes
+ * twice. */
+void mu_auth_each_link(const struct mu_auth *auth, mu_auth_link_cb each, void *context);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/endpoint.h"
 #include "base/ids.h"
 #include "config/config.h"
 #include "config/keys.h"
@@ -226,6 +227,25 @@ static enum muster_status check_advertise(const struct mu_config *config, struct
     return MUSTER_OK;
 }
 
+/* There is neither a password nor TLS at it. */
+static enum muster_status check_metrics(const struct mu_config *config, struct mu_error *error) {
+    struct mu_endpoint endpoint;
+    if (config->metrics.listen[0] == '\0') {
+        return MUSTER_OK;
+    }
+    if (!mu_endpoint_read(config->metrics.listen, &endpoint)) {
+        return fault(config, "metrics.listen", error,
+                     "is no IP address with a port; allowed is the like of 127.0.0.1:9411 or "
+                     "[::1]:9411");
+    }
+    if (!endpoint.loopback && config->metrics.allow_remote != MU_SWITCH_TRUE) {
+        return fault(config, "metrics.listen", error,
+                     "is an address that other machines reach, and whoever reaches it may read; "
+                     "allowed is 127.0.0.1 or [::1], or metrics.allow_remote: true beside it");
+    }
+    return MUSTER_OK;
+}
+
 enum muster_status mu_config_check(const struct mu_config *config, struct mu_error *error) {
     enum muster_status status = check_id(config, "namespace", config->name_space, error);
 
@@ -243,6 +263,9 @@ enum muster_status mu_config_check(const struct mu_config *config, struct mu_err
     }
     if (status == MUSTER_OK) {
         status = check_relations(config, error);
+    }
+    if (status == MUSTER_OK) {
+        status = check_metrics(config, error);
     }
     return status;
 }

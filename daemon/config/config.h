@@ -21,6 +21,7 @@
 struct muster_config; /* a tree, config/tree.h */
 
 enum mu_default_verdict { MU_DEFAULT_DENY, MU_DEFAULT_ALLOW };
+enum mu_config_switch { MU_SWITCH_FALSE, MU_SWITCH_TRUE };
 enum mu_redis_mode { MU_REDIS_MANAGED, MU_REDIS_EXTERNAL, MU_REDIS_SENTINEL };
 
 struct mu_config {
@@ -107,6 +108,10 @@ struct mu_config {
         size_t chain_count;
         uint64_t cache_entries; /* authorization.cache_entries 10000 */
     } authorization;
+    struct {
+        char *listen;                       /* metrics.listen, "" when not given */
+        enum mu_config_switch allow_remote; /* metrics.allow_remote false */
+    } metrics;
     struct {
         enum mu_log_level level;   /* log.level info */
         enum mu_log_format format; /* log.format logfmt */

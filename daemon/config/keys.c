@@ -17,11 +17,13 @@ static const char *const fsync_words[] = {"everysec", "always", "no", NULL};
 static const char *const exit_words[] = {"stop", "keep", NULL};
 static const char *const verdict_words[] = {"deny", "allow", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+static const char *const switch_words[] = {"false", "true", NULL};
 static const char *const format_words[] = {"logfmt", "json", NULL};
 
 /* Enums are stored through an int (value.c). */
 _Static_assert(sizeof(enum mu_redis_mode) == sizeof(int), "enum size");
 _Static_assert(sizeof(enum mu_default_verdict) == sizeof(int), "enum size");
+_Static_assert(sizeof(enum mu_config_switch) == sizeof(int), "enum size");
 _Static_assert(sizeof(enum mu_log_level) == sizeof(int), "enum size");
 _Static_assert(sizeof(enum mu_log_format) == sizeof(int), "enum size");
 
@@ -158,6 +160,12 @@ const struct mu_config_key mu_config_keys[] = {
      RANGE(0, 64), .comment = "Authorizers in the order in which they are asked"},
     {"authorization.cache_entries", MU_TYPE_INTEGER, AT(authorization.cache_entries),
      .fallback = "10000", RANGE(0, 10000000), .comment = "Most decisions that are remembered"},
+
+    {"metrics.listen", MU_TYPE_TEXT, AT(metrics.listen), .fallback = "", RANGE(0, 128),
+     .comment = "Address of /metrics, /healthz and /readyz, such as 127.0.0.1:9411; empty: none"},
+    {"metrics.allow_remote", MU_TYPE_ENUM, AT(metrics.allow_remote), .fallback = "false",
+     .words = switch_words,
+     .comment = "true: metrics.listen may be an address that other machines reach"},
 
     {"log.level", MU_TYPE_ENUM, AT(log.level), .fallback = "info", .words = level_words, LIVE,
      .comment = "The least that is logged"},

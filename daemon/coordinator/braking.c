@@ -60,6 +60,7 @@ void mu_braking_release(struct mu_braking *self, uint64_t now) {
 
 static void say(struct mu_braking *self) {
     if (self->brake->engaged) {
+        mu_fence_tally(self->fence)->brake_engaged++;
         self->reason = "hold"; /* unless somebody releases it sooner */
         MU_LOG(self->log, MU_LOG_ERROR, "brake.engaged", MU_INT("silent", self->brake->silent),
                MU_INT("instances", mu_brake_largest(self->brake)),

@@ -30,6 +30,7 @@ static void begin_duty(struct mu_coordinator *self) {
     mu_scrub_start(self->scrub);
     mu_reaper_start(self->reaper);
     mu_deadlines_start(self->deadlines);
+    mu_census_start(self->census);
     tell_duty(self);
 }
 
@@ -47,6 +48,7 @@ static void end_duty(struct mu_coordinator *self) {
     mu_scrub_stop(self->scrub);
     mu_reaper_stop(self->reaper);
     mu_deadlines_stop(self->deadlines);
+    mu_census_stop(self->census);
     mu_detector_clear(self->detector);
     mu_fence_drop(self->fence); /* the tenure may go on: they no longer wait for anything */
     tell_duty(self);
@@ -77,6 +79,7 @@ static void look(struct mu_coordinator *self, uint64_t now) {
     bool seeing = self->subscriber_up && !mu_poll_late(self->poll, now);
     mu_detector_sight(self->detector, now, seeing);
     if (seeing) {
+        self->tally.views_reset += self->blind_since != 0 ? 1 : 0;
         self->blind_since = 0;
     } else if (self->blind_since == 0) {
         self->blind_since = now;
@@ -110,6 +113,7 @@ void mu_coordinator_pump(struct mu_coordinator *self) {
     mu_scrub_tick(self->scrub, now);
     mu_reaper_tick(self->reaper, now);
     mu_deadlines_tick(self->deadlines, now);
+    mu_census_tick(self->census, now);
 }
 
 /* ---- what the parts tell ---- */
@@ -244,11 +248,14 @@ static void on_tick(uv_timer_t *timer) {
     uint64_t now = mu_clock_boottime_ms();
     uint64_t late = now - self->ticked_at;
     self->ticked_at = now;
+    mu_histogram_add(&self->tally.loop_late, MU_HISTOGRAM_TIME,
+                     late > TICK_MS ? (late - TICK_MS) * 1000 : 0);
     if (late > TICK_MS + self->longest_late) {
         self->longest_late = late - TICK_MS;
     }
     if (late > TICK_MS + LATE_MS) {
         MU_LOG(self->options.log, MU_LOG_WARN, "loop.late", MU_INT("ms", late));
+        self->tally.views_reset++;
         mu_detector_reset(self->detector, now);
     }
     mu_tenancy_tick(self->tenancy);
@@ -314,6 +321,7 @@ static void create_duty(struct mu_coordinator *self) {
         .on_seen = on_ghost_seen,
     });
     self->deadlines = mu_deadlines_create(self->fence, log);
+    self->census = mu_census_create(self->fence, self->detector);
 }
 
 struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
@@ -324,6 +332,7 @@ struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
         .config = options->config,
         .link = options->link,
         .time = &self->time,
+        .tally = &self->tally,
         .log = options->log,
         .context = self,
         .on_change = on_tenancy,
@@ -335,6 +344,7 @@ struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
         .name_space = options->config->name_space,
         .lease = mu_tenancy_lease(self->tenancy),
         .time = &self->time,
+        .tally = &self->tally,
         .context = self,
         .on_stale = on_stale,
         .on_unavailable = on_unavailable,
@@ -358,10 +368,6 @@ struct mu_coordinator *mu_coordinator_create(uv_loop_t *loop,
     return self;
 }
 
-void mu_coordinator_scrub_stats(const struct mu_coordinator *self, struct mu_scrub_stats *stats) {
-    mu_scrub_stats(self->scrub, stats);
-}
-
 void mu_coordinator_stop(struct mu_coordinator *self, void (*stopped)(void *context),
                          void *context) {
     assert(self->stopped == NULL);
@@ -376,6 +382,7 @@ static void on_closed(uv_handle_t *handle) {
     struct mu_coordinator *self = handle->data;
     void (*closed)(void *context) = self->closed;
     void *context = self->closed_context;
+    mu_census_destroy(&self->census);
     mu_deadlines_destroy(&self->deadlines);
     mu_reaper_destroy(&self->reaper);
     mu_scrub_destroy(&self->scrub);

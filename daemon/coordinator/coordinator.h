@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "coordinator/prepare.h"
-#include "coordinator/scrub.h"
+#include "coordinator/view.h"
 #include "redis/link.h"
 #include "redis/subscriber.h"
 
@@ -59,9 +59,10 @@ void mu_coordinator_message(struct mu_coordinator *coordinator, const char *patt
  * where functions need them. */
 void mu_coordinator_reconfigure(struct mu_coordinator *coordinator);
 
-/* What the scrub has checked and found, for metrics. */
-void mu_coordinator_scrub_stats(const struct mu_coordinator *coordinator,
-                                struct mu_scrub_stats *stats);
+/* How it stands now, and what it has counted, for metrics and /readyz. `view->tally` is valid until
+ * close. */
+void mu_coordinator_view(const struct mu_coordinator *coordinator,
+                         struct mu_coordinator_view *view);
 
 /* The highest time that Redis may have reached; 0: none was ever seen. */
 uint64_t mu_coordinator_redis_ms(const struct mu_coordinator *coordinator);

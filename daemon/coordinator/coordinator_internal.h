@@ -1,5 +1,6 @@
 /* coordinator_internal.h - the coordinator as its own files share it: coordinator.c (life, ticks),
- * signals.c (what Redis tells by itself), reconfigure.c (another configuration). */
+ * signals.c (what Redis tells by itself), reconfigure.c (another configuration), view.c (how it
+ * stands). */
 #ifndef MU_COORDINATOR_COORDINATOR_INTERNAL_H
 #define MU_COORDINATOR_COORDINATOR_INTERNAL_H
 
@@ -20,6 +21,7 @@
 #include "coordinator/sweeper.h"
 #include "coordinator/tenancy.h"
 #include "coordinator/verdicts.h"
+#include "coordinator/view.h"
 #include "coordinator/watcher.h"
 
 struct mu_coordinator {
@@ -41,6 +43,8 @@ struct mu_coordinator {
     struct mu_scrub *scrub;
     struct mu_reaper *reaper;
     struct mu_deadlines *deadlines;
+    struct mu_census *census;
+    struct mu_tally tally;
     struct mu_prepared server;
     bool link_up;
     bool subscriber_up;

@@ -115,10 +115,12 @@ static void on_written(void *context, const void *note, const struct mu_answer *
     snprintf(data->known, sizeof data->known, "%s", data->wanted);
     data->known_epoch = data->epoch;
     if (data->rotating) {
+        mu_fence_tally(data->options.fence)->data_rotated++;
         MU_LOG(data->options.log, data->fresh ? MU_LOG_INFO : MU_LOG_WARN, "data.rotated",
                MU_STR("generation", data->wanted), MU_INT("epoch", data->epoch),
                MU_STR("reason", data->reason));
     } else {
+        mu_fence_tally(data->options.fence)->data_confirmed++;
         MU_LOG(data->options.log, MU_LOG_INFO, "data.confirmed", MU_STR("generation", data->wanted),
                MU_INT("epoch", data->epoch));
     }

@@ -54,6 +54,8 @@ static void on_slice(struct mu_deadlines *self, const json_t *object, uint64_t t
     uint64_t damaged = mu_reply_number(object, "damaged");
     uint64_t removed = mu_reply_number(object, "removed");
     uint64_t wait = EVERY_MS;
+    mu_fence_tally(self->fence)->expired_connections += expired;
+    mu_fence_tally(self->fence)->expired_memberships += removed;
     mu_pace_measured(&self->pace, (unsigned)(expired + dropped + removed), took_us);
     if (expired > 0) {
         MU_LOG(self->log, MU_LOG_INFO, "connections.expired", MU_INT("connections", expired),

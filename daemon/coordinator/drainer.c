@@ -85,6 +85,10 @@ static struct drain *find(const struct mu_drainer *self, const char *instance) {
     return drain;
 }
 
+size_t mu_drainer_count(const struct mu_drainer *self) {
+    return HASH_COUNT(self->drains);
+}
+
 /* ---- looking for drains ---- */
 
 static const char *text_at(const redisReply *reply, size_t index) {
@@ -175,6 +179,7 @@ static void on_step(struct mu_drainer *self, struct drain *drain, const json_t *
     uint64_t wait = mu_reply_number(object, "wait");
     drain->rate = mu_reply_number(object, "rate");
     drain->told += told;
+    mu_fence_tally(self->fence)->drain_told += told;
     drain->credit -= (int64_t)told * ONE;
     log_round(self, drain, object);
     if (drain->empty || wait > 0) {

@@ -37,6 +37,8 @@ void mu_drainer_stop(struct mu_drainer *drainer);
 void mu_drainer_look(struct mu_drainer *drainer, const char *instance);
 /* Looks at every instance that drains and is not being told yet. */
 void mu_drainer_survey(struct mu_drainer *drainer);
+/* How many are being told at a pace. */
+size_t mu_drainer_count(const struct mu_drainer *drainer);
 /* `now` is boottime in ms. */
 void mu_drainer_tick(struct mu_drainer *drainer, uint64_t now);
 

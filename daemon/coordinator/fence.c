@@ -29,6 +29,7 @@ struct question {
     void *note;
     unsigned parts; /* replies still to come */
     bool timed;
+    enum mu_slice slice; /* of a timed one; MU_SLICES: not measured */
     uint64_t sent_us;
     uint64_t before_us; /* Redis's time; 0: not known */
     uint64_t after_us;
@@ -76,6 +77,23 @@ const char *mu_fence_name_space(const struct mu_fence *fence) {
     return fence->options.name_space;
 }
 
+struct mu_tally *mu_fence_tally(const struct mu_fence *fence) {
+    return fence->options.tally;
+}
+
+static enum mu_slice slice_of(const char *operation) {
+    static const char *const functions[MU_SLICES] = {
+#define NAME(name, function) function,
+        MU_SLICE_TABLE(NAME)
+#undef NAME
+    };
+    int slice = 0;
+    while (slice < MU_SLICES && strcmp(functions[slice], operation) != 0) {
+        slice++;
+    }
+    return (enum mu_slice)slice;
+}
+
 static struct question *ask(struct mu_fence *fence, void *context, struct mu_note note) {
     struct question *question = mu_calloc(1, sizeof *question);
     question->fence = fence;
@@ -109,6 +127,9 @@ static void deliver(struct question *question, const struct mu_answer *answer) {
                    ? question->after_us - question->before_us
                    : mu_clock_monotonic_us() - question->sent_us;
         took = took > 0 ? took : 1;
+        if (question->slice < MU_SLICES && answer->status == MUSTER_OK) {
+            mu_histogram_add(&options->tally->slices[question->slice], MU_HISTOGRAM_TIME, took);
+        }
     }
     if (current(question) && answer->status == MUSTER_STALE_EPOCH) {
         options->on_stale(options->context, answer->message);
@@ -205,6 +226,7 @@ static bool ask_write(struct mu_fence *fence, bool timed, const char *operation,
     question->on_answer = callback;
     question->sent_us = mu_clock_monotonic_us();
     question->timed = timed;
+    question->slice = timed ? slice_of(operation) : MU_SLICES;
     bool bracketed = timed && send_time(question, on_before);
     bool sent = mu_call_now(fence->options.link, fence->options.name_space, operation, count + 1,
                             all, on_answer, question) == MUSTER_OK;

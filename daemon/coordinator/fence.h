@@ -21,6 +21,7 @@
 
 #include "coordinator/lease.h"
 #include "coordinator/redis_time.h"
+#include "coordinator/tally.h"
 #include "redis/link.h"
 #include "registry/call.h"
 
@@ -31,6 +32,7 @@ struct mu_fence_options {
     const char *name_space;       /* not owned */
     const struct mu_lease *lease; /* not owned */
     struct mu_redis_time *time;   /* not owned; told what TIME says */
+    struct mu_tally *tally;       /* not owned */
     void *context;
     void (*on_stale)(void *context, const char *message);
     void (*on_unavailable)(void *context, const char *message);
@@ -57,6 +59,8 @@ void mu_fence_end(struct mu_fence *fence);
 void mu_fence_drop(struct mu_fence *fence);
 bool mu_fence_active(const struct mu_fence *fence);
 const char *mu_fence_name_space(const struct mu_fence *fence);
+/* Where whoever writes through it counts what came of it. */
+struct mu_tally *mu_fence_tally(const struct mu_fence *fence);
 
 /* A fenced function; the epoch is put before `arguments`, of which there may be 1023. */
 bool mu_fence_write(struct mu_fence *fence, const char *operation, size_t count,

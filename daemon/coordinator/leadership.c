@@ -82,6 +82,10 @@ void mu_leadership_move(struct mu_leadership *self, const char *name) {
     mu_leadership_tick(self, mu_clock_boottime_ms());
 }
 
+size_t mu_leadership_pending(const struct mu_leadership *self) {
+    return HASH_COUNT(self->owners);
+}
+
 /* ---- looking for leads ---- */
 
 static void on_look(void *context, const void *note, const redisReply *reply) {
@@ -120,6 +124,8 @@ void mu_leadership_survey(struct mu_leadership *self) {
 
 static void finish(struct mu_leadership *self, struct owner *owner) {
     if (owner->moved > 0 || owner->leaderless > 0) {
+        mu_histogram_add(&mu_fence_tally(self->options.fence)->moved, MU_HISTOGRAM_TIME,
+                         (mu_clock_boottime_ms() - owner->since) * 1000);
         MU_LOG(self->options.log, MU_LOG_INFO, "leads.moved", MU_STR("owner", owner->name),
                MU_INT("moved", owner->moved), MU_INT("leaderless", owner->leaderless),
                MU_INT("ms", mu_clock_boottime_ms() - owner->since));
@@ -151,6 +157,8 @@ static void on_elected(void *context, const void *note, const struct mu_answer *
         if (owner != NULL) {
             owner->moved += moved;
             owner->leaderless += leaderless;
+            mu_fence_tally(self->options.fence)->leaders_vacant += leaderless;
+            mu_fence_tally(self->options.fence)->leaders_moved += moved;
             if (left == 0) {
                 finish(self, owner);
             } else {

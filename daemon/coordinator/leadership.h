@@ -41,6 +41,8 @@ void mu_leadership_move(struct mu_leadership *leadership, const char *owner);
 void mu_leadership_look(struct mu_leadership *leadership, const char *owner);
 /* The same for every instance that is not eligible. */
 void mu_leadership_survey(struct mu_leadership *leadership);
+/* How many owners still have to be left. */
+size_t mu_leadership_pending(const struct mu_leadership *leadership);
 void mu_leadership_tick(struct mu_leadership *leadership, uint64_t now);
 
 #endif

@@ -162,6 +162,7 @@ static void read_ghosts(struct mu_reaper *self, uint64_t now) {
 /* ---- slices ---- */
 
 static void finish(struct mu_reaper *self, struct ghost *ghost) {
+    mu_fence_tally(self->options.fence)->ghosts_reaped++;
     MU_LOG(self->options.log, MU_LOG_INFO, "ghost.reaped", MU_STR("ghost", ghost->name),
            MU_INT("connections", ghost->connections), MU_INT("memberships", ghost->removed),
            MU_INT("quarantined", ghost->quarantined),
@@ -187,6 +188,10 @@ static void on_slice(struct mu_reaper *self, struct ghost *ghost, const json_t *
     ghost->removed += removed;
     ghost->connections += connections;
     ghost->quarantined += quarantined;
+    struct mu_tally *tally = mu_fence_tally(self->options.fence);
+    tally->reaped_memberships += removed;
+    tally->reaped_connections += connections;
+    tally->quarantined += quarantined;
     if (quarantined > 0) {
         MU_LOG(self->options.log, MU_LOG_ERROR, "ghost.quarantined", MU_STR("ghost", ghost->name),
                MU_INT("records", quarantined));

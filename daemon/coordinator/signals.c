@@ -7,6 +7,7 @@
 static void on_evicted(struct mu_coordinator *self) {
     uint64_t now = mu_clock_boottime_ms();
     self->evicted++;
+    self->tally.evicted++;
     mu_scrub_hint(self->scrub);
     if (now >= self->evicted_at) {
         MU_LOG(self->options.log, MU_LOG_ERROR, "data.evicted", MU_INT("keys", self->evicted),
@@ -38,6 +39,7 @@ static void on_lifeline(struct mu_coordinator *self, const struct mu_signal *sig
 static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *signal) {
     switch (signal->kind) {
     case MU_SIGNAL_HEARTBEAT:
+        self->tally.heartbeats++;
         mu_beats_heard(self->beats, mu_clock_boottime_ms(), signal->instance, signal->incarnation);
         break;
     case MU_SIGNAL_STARTED:
@@ -46,6 +48,7 @@ static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *
         mu_reaper_hint(self->reaper); /* an earlier incarnation may have been buried with it */
         break;
     case MU_SIGNAL_UP:
+        self->tally.revived++;
         MU_LOG(self->options.log, MU_LOG_INFO, "instance.revived",
                MU_STR("instance", signal->instance), MU_STR("incarnation", signal->incarnation));
         eligible_again(self, signal->instance);

@@ -135,6 +135,7 @@ static void on_swept(void *context, const void *note, const struct mu_answer *an
         return;
     }
     self->elected += mu_reply_number(object, "elected");
+    mu_fence_tally(self->fence)->leaders_swept += mu_reply_number(object, "elected");
     if (*single) {
         pop(self);
     } else {

@@ -27,6 +27,7 @@ struct mu_tenancy {
 struct attempt {
     struct mu_tenancy *tenancy;
     uint64_t ticket;
+    uint64_t sent_us;
 };
 
 struct mu_tenancy *mu_tenancy_create(const struct mu_tenancy_options *options) {
@@ -73,6 +74,7 @@ static bool call(struct mu_tenancy *self, uint64_t ticket, const char *operation
     struct attempt *attempt = mu_calloc(1, sizeof *attempt);
     attempt->tenancy = self;
     attempt->ticket = ticket;
+    attempt->sent_us = mu_clock_monotonic_us();
     if (mu_call_now(self->options.link, self->options.config->name_space, operation, count,
                     arguments, callback, attempt) != MUSTER_OK) {
         free(attempt);
@@ -121,10 +123,12 @@ static void step(struct mu_tenancy *self, const struct mu_lease_event *event) {
     mu_lease_step(&self->lease, mu_clock_boottime_ms(), event, &actions);
     if (actions.change == MU_LEASE_WON) {
         self->holder[0] = '\0';
+        self->options.tally->lease_acquired++;
         MU_LOG(self->options.log, MU_LOG_INFO, "lease.acquired",
                MU_STR("id", self->options.config->coordinator.id),
                MU_INT("epoch", self->lease.epoch));
     } else if (actions.change == MU_LEASE_LOST) {
+        self->options.tally->lease_lost += self->lease.stopping ? 0 : 1;
         MU_LOG(self->options.log, self->lease.stopping ? MU_LOG_INFO : MU_LOG_WARN,
                self->lease.stopping ? "lease.releasing" : "lease.lost",
                MU_INT("epoch", self->lease.epoch), MU_STR("reason", actions.reason));
@@ -213,17 +217,23 @@ static void on_acquire(void *context, const struct mu_answer *answer) {
 
 static void on_renew(void *context, const struct mu_answer *answer) {
     uint64_t ticket = 0;
+    uint64_t sent_us = ((const struct attempt *)context)->sent_us;
     struct mu_tenancy *self = take(context, &ticket);
+    struct mu_tally *tally = self->options.tally;
+    mu_histogram_add(&tally->renewal, MU_HISTOGRAM_TIME, mu_clock_monotonic_us() - sent_us);
     if (answer->status == MUSTER_STALE_EPOCH) {
+        tally->lease_unrenewed++;
         self->complaint = MUSTER_OK;
         step_plain(self, MU_LEASE_STALE, ticket);
         return;
     }
     json_t *object = mu_reply_object(answer);
     if (object == NULL) {
+        tally->lease_unrenewed++;
         failed(self, "renew", answer, ticket);
         return;
     }
+    tally->lease_renewed++;
     saw_time(self, object);
     bool confirmed = mu_reply_true(object, "confirmed");
     json_decref(object);

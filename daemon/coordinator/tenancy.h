@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "coordinator/lease.h"
 #include "coordinator/redis_time.h"
+#include "coordinator/tally.h"
 #include "redis/link.h"
 
 struct mu_tenancy;
@@ -26,6 +27,7 @@ struct mu_tenancy_options {
     const struct mu_config *config; /* not owned, nor what follows */
     struct mu_link *link;
     struct mu_redis_time *time;
+    struct mu_tally *tally;
     struct mu_log *log;
     void *context;
     void (*on_change)(void *context);      /* held or not, or over */

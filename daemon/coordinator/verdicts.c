@@ -42,12 +42,24 @@ void mu_verdict_why(char out[MU_WHY_SIZE], const struct mu_verdict *verdict,
              verdict->cause, verdict->silent_ms, verdict->heard_by, lifeline, coordinator);
 }
 
+static void count_suspicion(struct mu_tally *tally, const char *cause) {
+    if (strcmp(cause, "lifeline") == 0) {
+        tally->suspected_lifeline++;
+    } else if (strcmp(cause, "inbox") == 0) {
+        tally->suspected_inbox++;
+    } else {
+        tally->suspected_silence++;
+    }
+}
+
 static void carried_out(struct mu_verdicts *verdicts, const struct mu_verdict *verdict,
                         const json_t *object) {
     const struct mu_verdicts_options *options = &verdicts->options;
+    struct mu_tally *tally = mu_fence_tally(options->fence);
     uint64_t leads = mu_reply_number(object, "leads");
     char owner[OWNER_SIZE];
     if (verdict->kind == MU_VERDICT_SUSPECT) {
+        count_suspicion(tally, verdict->cause);
         MU_LOG(options->log, MU_LOG_WARN, "instance.suspected",
                MU_STR("instance", verdict->instance), MU_STR("incarnation", verdict->incarnation),
                MU_STR("cause", verdict->cause), MU_INT("silent_ms", verdict->silent_ms),
@@ -55,6 +67,7 @@ static void carried_out(struct mu_verdicts *verdicts, const struct mu_verdict *v
                MU_INT("leads", leads));
         snprintf(owner, sizeof owner, "%s", verdict->instance);
     } else {
+        tally->buried++;
         MU_LOG(options->log, MU_LOG_WARN, "instance.buried", MU_STR("instance", verdict->instance),
                MU_STR("incarnation", verdict->incarnation), MU_INT("silent_ms", verdict->silent_ms),
                MU_STR("heard_by", verdict->heard_by),
@@ -72,6 +85,7 @@ static void refused(struct mu_verdicts *verdicts, const struct mu_verdict *verdi
                     const struct mu_answer *answer) {
     bool harmless = answer->status == MUSTER_ALIVE || answer->status == MUSTER_UNKNOWN_INSTANCE ||
                     answer->status == MUSTER_STALE_INCARNATION;
+    mu_fence_tally(verdicts->options.fence)->verdicts_refused++;
     MU_LOG(verdicts->options.log, harmless ? MU_LOG_DEBUG : MU_LOG_WARN, "verdict.refused",
            MU_STR("verdict", verdict->kind == MU_VERDICT_SUSPECT ? "suspect" : "bury"),
            MU_STR("instance", verdict->instance),

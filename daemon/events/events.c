@@ -32,6 +32,7 @@ struct mu_events {
     struct mu_subscriber *subscriber;
     struct mu_listener *listeners[MU_LISTENERS_MAX];
     struct channel *channels, *patterns;
+    struct mu_events_counts counts;
 };
 
 _Static_assert(MU_CHANNEL_MAX + 1 + MU_ID_MAX + 8 < MU_KEY_SIZE, "a channel fits a key");
@@ -231,12 +232,17 @@ size_t mu_events_channels(const struct mu_events *self) {
     return HASH_COUNT(self->channels) + HASH_COUNT(self->patterns);
 }
 
+void mu_events_counts(const struct mu_events *self, struct mu_events_counts *out) {
+    *out = self->counts;
+}
+
 /* ---- what comes in ---- */
 
 static void observe(struct mu_events *self, const struct muster_event *event) {
     for (size_t i = 0; i < MU_LISTENERS_MAX; i++) {
         struct mu_listener *listener = self->listeners[i];
         if (listener != NULL && listener->hooks.observed != NULL) {
+            self->counts.deliveries++;
             listener->hooks.observed(listener->context, event);
         }
     }
@@ -253,6 +259,7 @@ static void deliver(struct mu_events *self, const struct muster_event *event) {
         }
         if (listener != NULL && (channel->listeners & bit(listener)) != 0 &&
             listener->hooks.message != NULL) {
+            self->counts.deliveries++;
             listener->hooks.message(listener->context, event);
         }
     }
@@ -270,22 +277,26 @@ void mu_events_message(struct mu_events *self, const char *pattern, const char *
     }
     struct muster_event event = {channel + self->prefix_length, payload, length, NULL};
     if (!mu_subscriber_is_up(self->subscriber) && is_event(event.channel)) {
+        self->counts.passed_over++;
         return;
     }
+    uint64_t before = self->counts.deliveries;
     if (pattern == NULL) {
         deliver(self, &event);
-        return;
+    } else {
+        if (strcmp(pattern, self->pattern) == 0) {
+            observe(self, &event);
+        }
+        if (strncmp(pattern, self->prefix, self->prefix_length) == 0) {
+            event.pattern = pattern + self->prefix_length;
+            deliver(self, &event);
+        }
     }
-    if (strcmp(pattern, self->pattern) == 0) {
-        observe(self, &event);
-    }
-    if (strncmp(pattern, self->prefix, self->prefix_length) == 0) {
-        event.pattern = pattern + self->prefix_length;
-        deliver(self, &event);
-    }
+    self->counts.messages += self->counts.deliveries > before ? 1 : 0;
 }
 
 void mu_events_up(struct mu_events *self) {
+    self->counts.resyncs++;
     for (size_t i = 0; i < MU_LISTENERS_MAX; i++) {
         struct mu_listener *listener = self->listeners[i];
         if (listener != NULL && listener->hooks.resync != NULL) {

@@ -66,6 +66,14 @@ void mu_events_unsubscribe_pattern(struct mu_listener *listener, const char *pat
 uint64_t mu_events_mark(const struct mu_events *events);
 size_t mu_events_channels(const struct mu_events *events);
 
+struct mu_events_counts {
+    uint64_t messages;    /* of the namespace that somebody here listens to */
+    uint64_t deliveries;  /* the same, once for each who was told */
+    uint64_t passed_over; /* events that came while not all subscriptions stood */
+    uint64_t resyncs;     /* how often all were told that messages may have been lost */
+};
+void mu_events_counts(const struct mu_events *events, struct mu_events_counts *out);
+
 /* 1 to MU_CHANNEL_MAX bytes of what ids may have, and colons. */
 bool mu_channel_valid(const char *channel);
 /* The same, and `*`. */

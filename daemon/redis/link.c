@@ -23,19 +23,15 @@ struct mu_link {
     bool open;        /* the owner's preparation of this connection is over */
     bool late;        /* the deadline has passed, one more look at the socket is due */
     bool closing;
-    uint64_t connections;
-    struct mu_queue waiting;  /* not written */
-    struct mu_queue prepare;  /* not written, of the present connection only */
-    struct mu_queue awaiting; /* written, in the order of the replies to come */
+    struct mu_link_counts counts; /* but for what is told of now */
+    struct mu_queue waiting;      /* not written */
+    struct mu_queue prepare;      /* not written, of the present connection only */
+    struct mu_queue awaiting;     /* written, in the order of the replies to come */
     size_t waiting_bytes;
     struct mu_buffer batch;
     void (*closed)(void *context);
     void *closed_context;
 };
-
-static uint64_t now_ms(void) {
-    return mu_clock_monotonic_us() / 1000;
-}
 
 /* ---- how commands end ---- */
 
@@ -56,6 +52,8 @@ static void finish_all(struct mu_link *self, struct mu_queue *queue, size_t coun
     error.status = status;
     struct mu_queued item;
     while (count-- > 0 && mu_queue_pop(queue, &item)) {
+        self->counts.unanswered += status == MUSTER_TIMEOUT ? 1 : 0;
+        self->counts.unsent += status == MUSTER_UNAVAILABLE ? 1 : 0;
         self->waiting_bytes -= item.bytes ? item.length : 0;
         finish(&item, status, NULL, &error);
     }
@@ -79,13 +77,13 @@ static void finish_now_ones(struct mu_link *self, const struct mu_error *reason)
 
 static void check_deadlines(uv_timer_t *timer);
 
-static bool passed(const struct mu_link *self, const struct mu_queue *queue, uint64_t now,
+static bool passed(const struct mu_link *self, const struct mu_queue *queue, uint64_t now_us,
                    uint64_t *next) {
     const struct mu_queued *oldest = mu_queue_front(queue);
     if (!oldest) {
         return false;
     }
-    uint64_t age = now - oldest->since;
+    uint64_t age = (now_us - oldest->since_us) / 1000;
     if (age >= self->options.command_timeout_ms) {
         return true;
     }
@@ -102,22 +100,22 @@ static void watch_deadlines(struct mu_link *self) {
     }
 }
 
-static void expire_waiting(struct mu_link *self, uint64_t now) {
+static void expire_waiting(struct mu_link *self, uint64_t now_us) {
     struct mu_error error;
     mu_error_set(&error, MUSTER_UNAVAILABLE, "redis could not be reached in %llu ms",
                  (unsigned long long)self->options.command_timeout_ms);
     uint64_t unused = 0;
-    while (!self->closing && passed(self, &self->waiting, now, &unused)) {
+    while (!self->closing && passed(self, &self->waiting, now_us, &unused)) {
         finish_all(self, &self->waiting, 1, MUSTER_UNAVAILABLE, &error);
     }
 }
 
 static void check_deadlines(uv_timer_t *timer) {
     struct mu_link *self = timer->data;
-    uint64_t now = now_ms();
+    uint64_t now_us = mu_clock_monotonic_us();
     uint64_t next = self->options.command_timeout_ms;
-    bool unanswered = passed(self, &self->awaiting, now, &next);
-    bool unwritten = passed(self, &self->waiting, now, &next);
+    bool unanswered = passed(self, &self->awaiting, now_us, &next);
+    bool unwritten = passed(self, &self->waiting, now_us, &next);
     if ((unanswered || unwritten) && !self->late) {
         /* Timers run before the sockets are looked at: if this loop was late itself, the
          * replies may be there already. */
@@ -131,12 +129,12 @@ static void check_deadlines(uv_timer_t *timer) {
                           (unsigned long long)self->options.command_timeout_ms);
     }
     if (unwritten) {
-        expire_waiting(self, now);
+        expire_waiting(self, now_us);
     }
     if (!self->closing && (self->awaiting.count > 0 || self->waiting.count > 0)) {
         next = self->options.command_timeout_ms;
-        passed(self, &self->awaiting, now, &next);
-        passed(self, &self->waiting, now, &next);
+        passed(self, &self->awaiting, now_us, &next);
+        passed(self, &self->waiting, now_us, &next);
         uv_timer_start(timer, check_deadlines, next + 1, 0);
     }
 }
@@ -145,7 +143,7 @@ static void check_deadlines(uv_timer_t *timer) {
 
 static void on_connected(void *context) {
     struct mu_link *self = context;
-    self->connections++;
+    self->counts.connections++;
     if (self->closing) {
         return;
     }
@@ -166,6 +164,8 @@ static void on_reply(void *context, const redisReply *reply) {
     if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "READONLY ", 9) == 0) {
         mu_connection_end(self->connection, "the server has become a replica");
     }
+    mu_histogram_add(&self->counts.round_trip, MU_HISTOGRAM_TIME,
+                     mu_clock_monotonic_us() - item.since_us);
     finish(&item, MUSTER_OK, reply, NULL);
 }
 
@@ -183,7 +183,7 @@ static void on_down(void *context, const struct mu_error *reason, bool answered)
     finish_now_ones(self, reason);
 }
 
-static void take(struct mu_link *self, struct mu_queue *queue, uint64_t now) {
+static void take(struct mu_link *self, struct mu_queue *queue, uint64_t now_us) {
     struct mu_queued item;
     while (self->batch.length < BATCH_BYTES && mu_queue_pop(queue, &item)) {
         if (!mu_buffer_append(&self->batch, item.bytes, item.length)) {
@@ -192,7 +192,7 @@ static void take(struct mu_link *self, struct mu_queue *queue, uint64_t now) {
         redisFreeCommand(item.bytes);
         item.bytes = NULL;
         self->waiting_bytes -= item.length;
-        item.since = now;
+        item.since_us = now_us;
         mu_queue_push(&self->awaiting, &item);
     }
 }
@@ -217,12 +217,16 @@ static void on_turn(void *context) {
     if (!mu_connection_can_write(self->connection)) {
         return;
     }
-    uint64_t now = now_ms();
-    take(self, &self->prepare, now);
+    uint64_t now_us = mu_clock_monotonic_us();
+    size_t before = self->awaiting.count;
+    take(self, &self->prepare, now_us);
     if (self->open) {
-        take(self, &self->waiting, now);
+        take(self, &self->waiting, now_us);
     }
     if (self->batch.length > 0) {
+        size_t written = self->awaiting.count - before;
+        self->counts.commands += written;
+        mu_histogram_add(&self->counts.batch, MU_HISTOGRAM_ITEMS, written);
         mu_connection_write(self->connection, &self->batch);
         if (self->prepare.count > 0 || (self->open && self->waiting.count > 0)) {
             mu_connection_turn(self->connection);
@@ -282,10 +286,11 @@ static enum muster_status enqueue(struct mu_link *self, struct mu_queue *queue, 
     size_t most = self->options.queue_bytes;
     if (commands >= self->options.queue_commands || count > ARGUMENTS_MAX ||
         mu_command_size(count, arguments, lengths) > most - self->waiting_bytes) {
+        self->counts.refused++;
         return MUSTER_OVERLOADED;
     }
     struct mu_queued item = {
-        .callback = callback, .context = context, .since = now_ms(), .now = now};
+        .callback = callback, .context = context, .since_us = mu_clock_monotonic_us(), .now = now};
     item.bytes = mu_command_format(count, arguments, lengths, &item.length);
     self->waiting_bytes += item.length;
     mu_queue_push(queue, &item);
@@ -341,7 +346,14 @@ bool mu_link_is_open(const struct mu_link *self) {
 }
 
 uint64_t mu_link_connections(const struct mu_link *self) {
-    return self->connections;
+    return self->counts.connections;
+}
+
+void mu_link_counts(const struct mu_link *self, struct mu_link_counts *out) {
+    *out = self->counts;
+    out->queued = self->waiting.count + self->prepare.count;
+    out->queued_bytes = self->waiting_bytes;
+    out->awaiting = self->awaiting.count;
 }
 
 static void timer_closed(uv_handle_t *handle) {

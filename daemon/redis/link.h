@@ -26,6 +26,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "redis/address.h"
 
@@ -92,6 +93,19 @@ void mu_link_open(struct mu_link *link);
 void mu_link_reject(struct mu_link *link, const char *reason);
 
 bool mu_link_is_open(const struct mu_link *link);
+
+struct mu_link_counts {
+    uint64_t connections;           /* that succeeded */
+    uint64_t commands;              /* that were written */
+    uint64_t unanswered;            /* written, and lost: TIMEOUT */
+    uint64_t unsent;                /* never written: UNAVAILABLE */
+    uint64_t refused;               /* no room: OVERLOADED */
+    struct mu_histogram round_trip; /* from the write to the reply, us */
+    struct mu_histogram batch;      /* commands in one write */
+    size_t queued, queued_bytes;    /* now: not written */
+    size_t awaiting;                /* now: written, no reply yet */
+};
+void mu_link_counts(const struct mu_link *link, struct mu_link_counts *out);
 /* Counts of successful connections so far: a way to notice that the link was down meanwhile. */
 uint64_t mu_link_connections(const struct mu_link *link);
 

@@ -13,8 +13,8 @@ struct mu_queued {
     size_t length;
     mu_link_reply_cb callback;
     void *context;
-    uint64_t since; /* CLOCK_MONOTONIC in ms when it was queued, or written */
-    bool now;       /* does not wait for another connection */
+    uint64_t since_us; /* CLOCK_MONOTONIC when it was queued, or written */
+    bool now;          /* does not wait for another connection */
 };
 
 struct mu_queue {

@@ -41,6 +41,7 @@ struct mu_subscriber {
     uint64_t started; /* waiting for confirmations or a pong since then */
     void (*closed)(void *context);
     void *closed_context;
+    struct mu_subscriber_counts counts; /* but for `subscriptions` */
 };
 
 static uint64_t now_ms(void) {
@@ -157,6 +158,7 @@ static void confirm(struct mu_subscriber *self, uint64_t mark) {
 
 static void come_up(struct mu_subscriber *self) {
     self->up = true;
+    self->counts.ups++;
     if (self->options.on_up) {
         self->options.on_up(self->options.context);
     }
@@ -191,8 +193,13 @@ static void message(struct mu_subscriber *self, const redisReply *reply, size_t 
     const redisReply *channel = reply->element[first];
     const redisReply *payload = reply->element[first + 1];
     if (self->options.on_message && is_text(channel) && is_text(payload)) {
+        uint64_t began_us = mu_clock_monotonic_us();
+        self->counts.messages++;
+        self->counts.bytes += (size_t)payload->len;
         self->options.on_message(self->options.context, first == 2 ? reply->element[1]->str : NULL,
                                  channel->str, payload->str, (size_t)payload->len);
+        mu_histogram_add(&self->counts.handed_on, MU_HISTOGRAM_TIME,
+                         mu_clock_monotonic_us() - began_us);
     }
 }
 
@@ -239,6 +246,11 @@ static void on_down(void *context, const struct mu_error *reason, bool answered)
     if (!self->closing && self->options.on_down) {
         self->options.on_down(self->options.context, reason);
     }
+}
+
+void mu_subscriber_counts(const struct mu_subscriber *self, struct mu_subscriber_counts *out) {
+    *out = self->counts;
+    out->subscriptions = self->count;
 }
 
 static void timer_closed(uv_handle_t *handle) {

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "redis/address.h"
 
@@ -65,6 +66,15 @@ bool mu_subscriber_is_up(const struct mu_subscriber *subscriber);
 /* 0: everything that is wanted stands at Redis now. Otherwise on_confirmed will tell this mark, or
  * a later one. */
 uint64_t mu_subscriber_mark(const struct mu_subscriber *subscriber);
+
+struct mu_subscriber_counts {
+    uint64_t ups; /* how often everything that was wanted came to stand */
+    uint64_t messages, bytes;
+    struct mu_histogram handed_on; /* what on_message took, us */
+    size_t subscriptions;          /* now wanted: channels and patterns */
+};
+void mu_subscriber_counts(const struct mu_subscriber *subscriber, struct mu_subscriber_counts *out);
+
 void mu_subscriber_close(struct mu_subscriber **subscriber, void (*closed)(void *context),
                          void *context);
 

@@ -185,6 +185,10 @@ void mu_request_answer(struct mu_one_request *request, const struct muster_resul
     struct mu_requests *set = request->owner_set;
     leave(request, MU_LIFE_ANSWERED);
     set->counts.statuses[result->status]++;
+    if (request->decoded) {
+        mu_histogram_add(&set->counts.took[request->operation], MU_HISTOGRAM_TIME,
+                         mu_clock_monotonic_us() - request->arrived_us);
+    }
     request->reply(request->context, result);
     mu_request_unref(&request);
     maybe_closed(set);
@@ -305,6 +309,7 @@ static struct mu_one_request *prepare(struct mu_requests *set, enum mu_request_k
     request->door = door;
     request->context = context;
     request->bytes = bytes;
+    request->arrived_us = mu_clock_monotonic_us();
     set->counts.bytes += bytes;
     set->counts.pending++;
     set->living++;

@@ -20,6 +20,7 @@
 
 #include "auth/auth.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "muster/types.h"
 #include "registry/registry.h"
@@ -91,6 +92,8 @@ struct mu_request_counts {
     uint64_t submitted[MUSTER_OPERATIONS], statuses[MUSTER_STATUS_COUNT];
     uint64_t refused, cancelled, unknown_operation;
     size_t pending, at_redis, bytes;
+    /* From its arrival to its answer, whatever that is; us. */
+    struct mu_histogram took[MUSTER_OPERATIONS];
 };
 void mu_requests_counts(const struct mu_requests *requests, struct mu_request_counts *out);
 

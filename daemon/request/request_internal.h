@@ -25,6 +25,8 @@ struct mu_one_request {
     void *owner;
     const char *door;
     struct mu_heap_node deadline;
+    uint64_t arrived_us;
+    bool decoded;    /* `operation` is one */
     uint64_t ticket; /* of auth; 0: none */
     size_t bytes;    /* that it is counted with */
 

@@ -288,6 +288,7 @@ static bool decode(struct mu_one_request *request) {
         mu_request_fail(request, MUSTER_BAD_REQUEST, message);
         return false;
     }
+    request->decoded = true;
     set->counts.submitted[request->operation]++;
     enum muster_status status = mu_decode(request->operation, request->count, request->arguments,
                                           set->options.limits.argument_max, &error);

@@ -312,6 +312,9 @@ static void what_is_printed_is_the_table(void **state) {
                               "  default: deny\n"
                               "  chain: []\n"
                               "  cache_entries: 10000\n"
+                              "metrics:\n"
+                              "  listen: \"\"\n"
+                              "  allow_remote: false\n"
                               "log:\n"
                               "  level: info\n"
                               "  format: logfmt\n");

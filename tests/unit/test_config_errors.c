@@ -206,13 +206,15 @@ static void unknown_and_duplicate_keys(void **state) {
          "a.yaml:2:3: log.colour: unknown key; allowed here are level and format"},
         {"add-ons: []\n", "a.yaml:1:1: add-ons: unknown key; allowed here are namespace, "
                           "state_dir, redis, coordinator, detector, brake, scrub, limits, plugins, "
-                          "authorization and log"},
+                          "authorization, metrics and log"},
         {"? <<\n: a\n",
          "a.yaml:1:3: <<: unknown key; allowed here are namespace, state_dir, "
-         "redis, coordinator, detector, brake, scrub, limits, plugins, authorization and log"},
+         "redis, coordinator, detector, brake, scrub, limits, plugins, authorization, "
+         "metrics and log"},
         {"\"a\\nb\": 1\n",
          "a.yaml:1:1: a?b: unknown key; allowed here are namespace, state_dir, "
-         "redis, coordinator, detector, brake, scrub, limits, plugins, authorization and log"},
+         "redis, coordinator, detector, brake, scrub, limits, plugins, authorization, "
+         "metrics and log"},
         {"namespace: a\nnamespace: a\n",
          "a.yaml:2:1: namespace: given twice, first in line 1; allowed is once"},
         {"log:\n  level: info\nstate_dir: /x\nlog:\n  format: json\n",
@@ -384,6 +386,20 @@ static void environment_is_checked(void **state) {
 
 static void relations_are_checked(void **state) {
     static const struct refused cases[] = {
+        {"metrics: {listen: localhost:9411}\n",
+         "a.yaml:1:19: metrics.listen: is no IP address with a port; allowed is the like of "
+         "127.0.0.1:9411 or [::1]:9411"},
+        {"metrics: {listen: '127.0.0.1:65536'}\n",
+         "a.yaml:1:19: metrics.listen: is no IP address with a port; allowed is the like of "
+         "127.0.0.1:9411 or [::1]:9411"},
+        {"metrics: {listen: '0.0.0.0:9411'}\n",
+         "a.yaml:1:19: metrics.listen: is an address that other machines reach, and whoever "
+         "reaches it may read; allowed is 127.0.0.1 or [::1], or metrics.allow_remote: true beside "
+         "it"},
+        {"metrics: {listen: '[::]:9411', allow_remote: false}\n",
+         "a.yaml:1:19: metrics.listen: is an address that other machines reach, and whoever "
+         "reaches it may read; allowed is 127.0.0.1 or [::1], or metrics.allow_remote: true beside "
+         "it"},
         {"coordinator:\n  renew: 3s\n",
          "a.yaml:2:10: coordinator.renew: 3s is not shorter than coordinator.lease; allowed is "
          "less than 3s"},
@@ -472,7 +488,8 @@ static void bad_sets_name_their_key(void **state) {
         {"redis.managed.prot=1", "--set redis.managed.prot: unknown key; did you mean 'port'?"},
         {"level=info", "--set level: unknown key here; did you mean 'level' inside 'log'?"},
         {"a.b.c=1", "--set a.b.c: unknown key; allowed here are namespace, state_dir, redis, "
-                    "coordinator, detector, brake, scrub, limits, plugins, authorization and log"},
+                    "coordinator, detector, brake, scrub, limits, plugins, authorization, "
+                    "metrics and log"},
         {"log.level=loud",
          "--set log.level: 'loud' is not known; allowed is debug, info, warn or error"},
         {"log.level=", "--set log.level: '' is not known; allowed is debug, info, warn or error"},
