@@ -186,7 +186,7 @@ static enum http_problem begin(struct http_question *question) {
     }
     if (problem == HTTP_FINE) {
         question->client = asker->client;
-            if (!http_client_send(asker->client, question->easy)) {
+        if (!http_client_send(asker->client, question->easy)) {
             report(asker, question->round, false);
             problem = HTTP_UNSENT;
         }

@@ -302,9 +302,12 @@ static void test_metrics(void **state) {
     mt_jwt_ask(&jwt, token(&jwt, ""), MUSTER_UNAUTHENTICATED, "LEADER", "r1");
     struct mt_redis *operator= mt_redis_open(jwt.stand->world, socket, NULL);
     const char *text = mt_text(operator, "METRICS");
-    static const char *const lines[] = {"verified_total 1",       "refused_signature_total 1",
-                                        "refused_claims_total 1", "refused_key_total 0",
-                                        "keys 1",                 "reload_failures_total 0"};
+    static const char *const lines[] = {"verified_total 1",
+                                        "refused_signature_total 1",
+                                        "refused_claims_total 1",
+                                        "refused_key_total 0",
+                                        "keys 1",
+                                        "reload_failures_total 0"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char *line = mt_format("\nmuster_plugin_auth_jwt_%s\n", lines[i]);
         expect_text(&jwt, text, line);
