@@ -72,10 +72,20 @@ static void act_on_links(struct ch_stage *stage, const struct ch_step *step) {
             act_on_one(stage, step, stage->links.list[actor->link + i].name);
 }
 
+static void drop_packets(struct ch_stage *stage, const struct ch_step *step) {
+    ch_packets_drop(&stage->packets, step->of_replica ? CH_PACKETS_REPLICA : step->target,
+                    !step->over);
+}
+
 void ch_act(struct ch_stage *stage, const struct ch_step *step) {
     char text[96];
+    bool skipped = step->action == CH_DROP && !stage->drops;
     ch_step_text(step, text, sizeof text);
-    ch_say(stage, "%s", text);
+    ch_say(stage, "%s%s", text, skipped ? ": skipped" : "");
+    if (skipped) {
+        ch_count(stage, CH_SKIPPED_DROPS, 1);
+        return;
+    }
     if (!step->over)
         ch_count(stage, ch_action_name(step->action), 1);
     switch (step->action) {
@@ -83,6 +93,9 @@ void ch_act(struct ch_stage *stage, const struct ch_step *step) {
     case CH_STALL:
     case CH_DELAY:
         act_on_links(stage, step);
+        break;
+    case CH_DROP:
+        drop_packets(stage, step);
         break;
     case CH_SIM_KILL:
     case CH_SIM_PAUSE:
@@ -100,6 +113,8 @@ void ch_act(struct ch_stage *stage, const struct ch_step *step) {
 
 void ch_heal(struct ch_stage *stage) {
     const struct ch_schedule *schedule = stage->schedule;
+    if (stage->drops)
+        ch_packets_heal(&stage->packets);
     ch_store_heal(stage);
     for (int i = 0; i < stage->links.count; i++)
         ch_links_tell(&stage->links, "heal %s", stage->links.list[i].name);

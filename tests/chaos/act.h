@@ -4,6 +4,9 @@
 
 #include "chaos/stage.h"
 
+/* Counts packets that should have been dropped and could not be here (packets.h). */
+#define CH_SKIPPED_DROPS "drops skipped"
+
 void ch_act(struct ch_stage *stage, const struct ch_step *step);
 /* Ends every fault that still lasts: everybody runs, every link is whole. A clock
  * that was set back is set right: what is due by Redis' time (ghosts) would wait for so long. */

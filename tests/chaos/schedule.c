@@ -32,6 +32,7 @@ static const struct kind kinds[CH_ACTIONS] = {
     [CH_CUT] = {"cut", 6, 50, 4500},
     [CH_STALL] = {"stall", 6, 100, 4500},
     [CH_DELAY] = {"delay", 5, 500, 4000},
+    [CH_DROP] = {"drop", 8, 200, 4500},
     [CH_QUIET] = {"quiet", 0, 0, 0},
 };
 
@@ -79,6 +80,8 @@ static bool allowed(const struct ch_schedule *schedule, enum ch_action action) {
         return schedule->sentinel;
     case CH_CLOCK:
         return schedule->clock;
+    case CH_DROP:
+        return schedule->packets;
     case CH_FLUSHALL:
         return !schedule->clock;
     case CH_QUIET:
@@ -118,6 +121,8 @@ static unsigned *busy_of(struct maker *maker, const struct ch_step *step) {
     case CH_STALL:
     case CH_DELAY:
         return &maker->link_busy[step->side][step->target];
+    case CH_DROP:
+        return &maker->link_busy[CH_OF_DAEMON][step->target];
     case CH_SENTINEL_PAUSE:
         return &maker->sentinel_busy;
     default:
@@ -130,10 +135,12 @@ static void add(struct ch_schedule *schedule, const struct ch_step *step) {
         schedule->steps[schedule->count++] = *step;
 }
 
-/* Who follows sentinels goes to the master itself, not through the proxy. */
+/* Who follows sentinels goes to the master itself, not through the proxy; so do daemons whose
+ * packets are dropped. */
 static void aim_at_link(struct maker *maker, struct ch_step *step) {
     const struct ch_schedule *schedule = maker->schedule;
-    step->side = !schedule->sentinel && between(maker, 0, 2) == 0 ? CH_OF_DAEMON : CH_OF_SIM;
+    bool daemons = !schedule->sentinel && !schedule->packets;
+    step->side = daemons && between(maker, 0, 2) == 0 ? CH_OF_DAEMON : CH_OF_SIM;
     step->target =
         between(maker, 0, (step->side == CH_OF_DAEMON ? schedule->daemons : schedule->sims) - 1);
     if (schedule->sentinel)
@@ -162,6 +169,11 @@ static void aim(struct maker *maker, struct ch_step *step) {
         step->which = between(maker, 0, 1) == 0 ? 0 : between(maker, 1, schedule->daemons);
         if (step->side == CH_OF_DAEMON || !ch_at_door(schedule, step->target))
             step->which = 0;
+        break;
+    case CH_DROP:
+        step->side = CH_OF_DAEMON;
+        step->of_replica = schedule->sentinel;
+        step->target = step->of_replica ? 0 : between(maker, 0, schedule->daemons - 1);
         break;
     case CH_SENTINEL_PAUSE:
         step->target = between(maker, 0, 2);
@@ -239,6 +251,8 @@ void ch_schedule_make(struct ch_schedule *schedule, uint64_t seed, unsigned dura
     schedule->clock = !schedule->sentinel && between(&maker, 0, 3) == 0;
     schedule->durable = schedule->sentinel || schedule->clock || between(&maker, 0, 2) > 0;
     schedule->doors = schedule->sentinel || between(&maker, 0, 3) > 0;
+    struct maker other = {.state = ~seed}; /* the others' schedules stay what they were */
+    schedule->packets = !schedule->clock && between(&other, 0, 3) == 0;
     unsigned middle = duration_ms / 2;
     if (!schedule->sentinel && between(&maker, 0, 1) == 0) {
         make_phase(&maker, 0, middle);
@@ -276,6 +290,12 @@ void ch_step_text(const struct ch_step *step, char *text, size_t size) {
     case CH_DELAY:
         link_text(step, text, size);
         break;
+    case CH_DROP:
+        if (step->of_replica)
+            snprintf(text, size, "%s%s the replica's packets", over, name);
+        else
+            snprintf(text, size, "%s%s packets of daemon-%u", over, name, step->target + 1);
+        break;
     case CH_CLOCK:
         snprintf(text, size, "%s by %+d ms", name, step->argument);
         break;
@@ -287,12 +307,13 @@ void ch_step_text(const struct ch_step *step, char *text, size_t size) {
 
 void ch_schedule_print(const struct ch_schedule *schedule, FILE *file) {
     char text[96];
-    fprintf(file, "seed %" PRIu64 ": %u ms, %u daemons, %u sims%s, %s Redis%s\n", schedule->seed,
+    fprintf(file, "seed %" PRIu64 ": %u ms, %u daemons, %u sims%s, %s Redis%s%s\n", schedule->seed,
             schedule->duration_ms, schedule->daemons, schedule->sims,
             schedule->doors ? ", some at doors" : "", schedule->durable ? "durable" : "volatile",
             schedule->sentinel ? " with a replica and sentinels"
             : schedule->clock  ? ", its clock jumps"
-                               : "");
+                               : "",
+            schedule->packets ? ", packets vanish" : "");
     for (unsigned i = 0; i < schedule->count; i++) {
         ch_step_text(&schedule->steps[i], text, sizeof text);
         fprintf(file, "%8u ms  %s\n", schedule->steps[i].at_ms, text);

@@ -31,6 +31,7 @@ enum ch_action {
     CH_CUT,
     CH_STALL,
     CH_DELAY,
+    CH_DROP,
     CH_QUIET,
     CH_ACTIONS
 };
@@ -47,6 +48,7 @@ struct ch_step {
     bool over;         /* the end of what an earlier step began */
     enum ch_side side; /* of links */
     unsigned target;   /* number of a sim or a daemon */
+    bool of_replica;   /* CH_DROP: between a master and its replica instead */
     unsigned which;    /* of a sim's links to doors: the daemon's number from 1 on; 0: all */
     int argument;      /* ms of delay, or by how much the clock jumps */
 };
@@ -59,6 +61,7 @@ struct ch_schedule {
     bool durable;  /* Redis keeps what it acknowledged over a kill */
     bool sentinel; /* a master with a replica and three sentinels */
     bool doors;    /* part of the sims are at RESP doors */
+    bool packets;  /* they vanish: between daemons and Redis, or a master and its replica */
     bool clock; /* Redis' clock jumps; nothing is lost then (epochs are documented to need one) */
     struct ch_step steps[CH_MOST_STEPS];
     unsigned count;

@@ -55,6 +55,17 @@ static const char *door_of(struct ch_stage *self, unsigned daemon) {
     return mt_world_path(self->world, "daemon-%u.door", daemon + 1);
 }
 
+/* Over TCP, by an address of its own, if its packets are to be dropped; else through the proxy. */
+static void daemon_url(const struct ch_stage *self, unsigned index, char *out, size_t size) {
+    const char *login = mt_server_url(ch_store_server(self)) + strlen("unix://");
+    const char *at = strchr(login, '@');
+    if (self->port == 0)
+        snprintf(out, size, "redis.url=%s", self->links.list[self->daemons[index].link].listen);
+    else
+        snprintf(out, size, "redis.url=redis://%.*s" CH_DAEMON_NET "%u:%d",
+                 at == NULL ? 0 : (int)(at + 1 - login), login, index + 1, self->port);
+}
+
 void ch_start_daemon(struct ch_stage *self, unsigned index) {
     struct ch_actor *actor = &self->daemons[index];
     const char *set[QUICK + 8] = {NULL};
@@ -63,7 +74,7 @@ void ch_start_daemon(struct ch_stage *self, unsigned index) {
     snprintf(door, sizeof door,
              "plugins.load=[{name: transport_resp, config: {listen: [\"unix://%s\"]}}]",
              door_of(self, index));
-    snprintf(url, sizeof url, "redis.url=%s", self->links.list[actor->link].listen);
+    daemon_url(self, index, url, sizeof url);
     memcpy(set, quick, sizeof quick);
     set[QUICK] = door;
     if (!self->schedule->sentinel)
@@ -163,6 +174,15 @@ static void make_links(struct ch_stage *self) {
     }
 }
 
+static void open_packets(struct ch_stage *self) {
+    const char *reason = NULL;
+    if (!self->schedule->packets)
+        return;
+    self->drops = ch_packets_open(&self->packets, self->world, &reason);
+    if (!self->drops)
+        ch_say(self, "no packets are dropped: %s", reason);
+}
+
 void ch_stage_open(struct ch_stage **stage, const struct ch_schedule *schedule) {
     struct ch_stage *self = *stage = calloc(1, sizeof *self);
     assert_non_null(self);
@@ -173,6 +193,7 @@ void ch_stage_open(struct ch_stage **stage, const struct ch_schedule *schedule) 
     self->log = fopen(mt_world_path(self->world, "chaos.log"), "we");
     assert_non_null(self->log);
     ch_schedule_print(schedule, self->log);
+    open_packets(self);
     self->collector = ch_collector_create(self->world);
     ch_store_open(self);
     make_links(self);

@@ -10,6 +10,7 @@
 
 #include "chaos/collector.h"
 #include "chaos/links.h"
+#include "chaos/packets.h"
 #include "chaos/schedule.h"
 #include "lib/process.h"
 #include "lib/sentinel.h"
@@ -41,6 +42,11 @@ struct ch_stage {
     _Atomic int64_t *clock_us; /* what is added to Redis' clock */
     int64_t clock_highest_us;
     struct ch_links links;
+    struct ch_packets packets;
+    bool drops; /* `packets` is open */
+    int port;   /* of Redis, for daemons whose packets are dropped; 0: none */
+    char port_text[8];
+    const char *redis_options[8];
     struct ch_actor daemons[CH_MOST_DAEMONS];
     struct ch_actor sims[CH_MOST_SIMS];
     struct ch_collector *collector;

@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/loop.h"
 #include "lib/test.h"
 #include "lib/wait.h"
 
@@ -65,17 +68,31 @@ static void connect_all(struct ch_stage *self) {
     (void)ch_collector_open(self->collector, mt_server_socket(ch_store_server(self)));
 }
 
+/* Nobody else is in the network namespace, so all addresses of it may be listened at. */
+static const char *const *tcp_options(struct ch_stage *self) {
+    self->port = mt_free_port();
+    snprintf(self->port_text, sizeof self->port_text, "%d", self->port);
+    const char *const options[] = {
+        "--port", self->port_text, "--bind", "0.0.0.0", "--protected-mode", "no", NULL};
+    memcpy(self->redis_options, options, sizeof options);
+    return self->redis_options;
+}
+
 void ch_store_open(struct ch_stage *self) {
     make_clock(self);
     self->victim = MT_NOBODY;
     if (self->schedule->sentinel) {
+        static const char *const replica[] = {
+            "--protected-mode", "no", "--replica-announce-ip", "127.0.0.1", "--bind-source-addr",
+            CH_REPLICA_ADDRESS, NULL};
         self->sentinels = mt_sentinels_start(
-            self->world, &(struct mt_sentinels_options){.kind = MT_SERVER_DURABLE});
+            self->world, &(struct mt_sentinels_options){.kind = MT_SERVER_DURABLE,
+                                                        .extra = self->drops ? replica : NULL});
     } else {
         begin_clock(self);
-        self->server =
-            mt_server_start(self->world, "redis",
-                            self->schedule->durable ? MT_SERVER_DURABLE : MT_SERVER_VOLATILE, NULL);
+        self->server = mt_server_start(
+            self->world, "redis", self->schedule->durable ? MT_SERVER_DURABLE : MT_SERVER_VOLATILE,
+            self->drops ? tcp_options(self) : NULL);
         end_clock();
     }
     connect_all(self);
@@ -107,6 +124,7 @@ static void follow_sentinels(struct ch_stage *self) {
         ch_count(self, "masters switched", 1);
     }
     mt_redis_close(&self->redis);
+    ch_collector_turn(self->collector); /* what was said until now, a generation perhaps */
     ch_collector_drop(self->collector);
     self->master = master;
     connect_all(self);
