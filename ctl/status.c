@@ -4,6 +4,7 @@
  * version alone takes a function, one that answers always.
  */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,8 @@ struct status {
     int64_t sessions, connections, leaderless, quarantine;
     bool connections_capped;
     int64_t now;
-    redisReply *ghosts; /* with scores */
+    redisReply *daemons; /* id, and what it says of itself */
+    redisReply *ghosts;  /* with scores */
     int64_t *ghost_sizes;
     size_t problem_count;
     const char *problems[8];
@@ -158,6 +160,7 @@ static void read_counts(struct mu_ctl *ctl, struct status *status) {
     status->leaderless = integer(ctl);
     status->quarantine = integer(ctl);
 
+    status->daemons = mu_ask(ctl, "HGETALL {%s}:daemons", ns);
     status->ghosts = mu_ask(ctl, "ZRANGE {%s}:ghosts 0 -1 WITHSCORES", ns);
     size_t count = mu_reply_count(status->ghosts) / 2;
     status->ghost_sizes = mu_calloc(count + 1, sizeof *status->ghost_sizes);
@@ -202,6 +205,53 @@ static int64_t ghost_remaining(const struct status *status, size_t i) {
     return due > status->now ? due - status->now : 0;
 }
 
+/* One line of the hash `daemons`. */
+struct daemon {
+    json_t *about;
+    const char *id, *version;
+    int64_t library; /* that it brings along; -1: it does not say */
+};
+
+static struct daemon read_daemon(const struct status *status, size_t i) {
+    const redisReply *text = status->daemons->element[2 * i + 1];
+    struct daemon one = {.about = json_loadb(text->str, (size_t)text->len, 0, NULL),
+                         .id = status->daemons->element[2 * i]->str,
+                         .library = -1};
+    const char *version = json_string_value(json_object_get(one.about, "version"));
+    const json_t *library = json_object_get(one.about, "library");
+    one.version = version != NULL ? version : "unknown";
+    one.library = json_is_integer(library) ? json_integer_value(library) : -1;
+    return one;
+}
+
+static void put_daemons(struct mu_buffer *out, const struct status *status) {
+    mu_json_open(out, "daemons", '[');
+    for (size_t i = 0; i < mu_reply_count(status->daemons) / 2; i++) {
+        struct daemon one = read_daemon(status, i);
+        mu_json_open(out, NULL, '{');
+        mu_json_string(out, "id", one.id);
+        mu_json_string(out, "version", one.version);
+        if (one.library >= 0) {
+            mu_json_number(out, "library", one.library);
+        }
+        mu_json_close(out, '}');
+        json_decref(one.about);
+    }
+    mu_json_close(out, ']');
+}
+
+static void print_daemons(const struct status *status) {
+    for (size_t i = 0; i < mu_reply_count(status->daemons) / 2; i++) {
+        struct daemon one = read_daemon(status, i);
+        printf("%-13s%s %s", i == 0 ? "daemons" : "", one.id, one.version);
+        if (one.library >= 0) {
+            printf(" with library %" PRId64, one.library);
+        }
+        printf("\n");
+        json_decref(one.about);
+    }
+}
+
 static void print_json(const struct mu_ctl *ctl, const struct status *status) {
     struct mu_buffer out;
     mu_buffer_init(&out, 0);
@@ -237,6 +287,7 @@ static void print_json(const struct mu_ctl *ctl, const struct status *status) {
         mu_json_number(&out, "lease_ms", status->lease_ms);
         mu_json_close(&out, '}');
     }
+    put_daemons(&out, status);
     mu_json_open(&out, "instances", '{');
     mu_json_number(&out, "up", status->up);
     mu_json_number(&out, "suspect", status->suspect);
@@ -292,6 +343,7 @@ static void print_text(const struct mu_ctl *ctl, const struct status *status) {
     } else {
         printf("coordinator  none\n");
     }
+    print_daemons(status);
     printf("instances    %" PRId64 " up, %" PRId64 " suspect, %" PRId64 " draining\n", status->up,
            status->suspect, status->draining);
     printf("sessions     %" PRId64 ", %" PRId64 " without a leader\n", status->sessions,
@@ -328,6 +380,7 @@ enum mu_ctl_exit mu_ctl_status(struct mu_ctl *ctl) {
             print_text(ctl, &status);
         }
     }
+    freeReplyObject(status.daemons);
     freeReplyObject(status.ghosts);
     free(status.ghost_sizes);
     free(status.generation);

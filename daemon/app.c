@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "collect.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/keeper.h"
 #include "coordinator/prepare.h"
 #include "coordinator/roster.h"
 #include "doors.h"
@@ -32,6 +33,7 @@ struct mu_app {
     struct mu_preparer *preparer;
     struct mu_coordinator *coordinator;
     struct mu_roster *roster;
+    struct mu_keeper *keeper;
     struct mu_doors *doors;
     struct mu_scrape *scrape; /* NULL unless metrics.listen is given */
     struct mu_error failure;  /* why it ends by itself; status OK: it does not */
@@ -71,6 +73,7 @@ static void on_prepared(void *context, const struct mu_error *error,
     mu_coordinator_link_up(app->coordinator, prepared);
     if (app->roster != NULL) {
         mu_roster_up(app->roster);
+        mu_keeper_up(app->keeper, prepared->library_loaded);
     }
 }
 
@@ -141,6 +144,7 @@ static void on_duty(void *context, bool active) {
     }
     if (app->roster != NULL) {
         mu_roster_duty(app->roster, active);
+        mu_keeper_duty(app->keeper, active);
     }
 }
 
@@ -265,6 +269,9 @@ static void connect_to(struct mu_app *app, const struct mu_redis_address *addres
                                                   .version = MUSTER_VERSION,
                                                   .log = app->log,
                                               });
+    app->keeper = mu_keeper_create(
+        app->loop,
+        &(struct mu_keeper_options){.link = app->link, .config = config, .log = app->log});
     if (mu_doors_open(app->doors, app->link, app->subscriber, &app->failure) != MUSTER_OK) {
         give_up(app);
     }
@@ -416,6 +423,7 @@ void mu_app_stop(struct mu_app *app) {
     mu_supervise_stopping(app->supervise);
     MU_LOG(app->log, MU_LOG_INFO, "daemon.stopping", MU_STR("id", app->config->coordinator.id));
     mu_roster_close(&app->roster);
+    mu_keeper_close(&app->keeper);
     if (app->coordinator != NULL) {
         mu_doors_stop(app->doors, on_doors_stopped, app);
     } else {

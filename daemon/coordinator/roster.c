@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "coordinator/reply.h"
+#include "redis/library.h"
 #include "registry/call.h"
 
 #define WRITE_MS 2000
@@ -130,7 +131,8 @@ struct mu_roster *mu_roster_create(uv_loop_t *loop, const struct mu_roster_optio
     mu_buffer_init(&self->line, 0);
     must(mu_buffer_append_text(&self->line, "{\"address\":") &&
          mu_buffer_append_json(&self->line, address, strlen(address)) &&
-         mu_buffer_printf(&self->line, ",\"version\":\"%s\",\"at\":", options->version));
+         mu_buffer_printf(&self->line, ",\"version\":\"%s\",\"library\":%d,\"at\":",
+                          options->version, MU_LIBRARY_VERSION));
     free(address);
     uv_timer_init(loop, &self->timer);
     self->timer.data = self;

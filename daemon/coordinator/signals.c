@@ -98,6 +98,9 @@ void mu_coordinator_message(struct mu_coordinator *self, const char *pattern, co
         }
     } else if (signal.kind == MU_SIGNAL_EVICTED) {
         on_evicted(self);
+    } else if (signal.kind == MU_SIGNAL_LIBRARY) {
+        mu_data_doubt(self->data);
+        mu_coordinator_pump(self);
     } else if (self->on_duty) {
         on_duty_signal(self, &signal);
     }

@@ -129,6 +129,7 @@ static enum mu_signal_kind signal_word(const char *word) {
         {"lifeline", MU_SIGNAL_LIFELINE},
         {"brake-release", MU_SIGNAL_BRAKE_RELEASE},
         {"flush-decisions", MU_SIGNAL_FLUSH},
+        {"library", MU_SIGNAL_LIBRARY},
     };
     for (size_t i = 0; word != NULL && i < sizeof table / sizeof *table; i++) {
         if (strcmp(word, table[i].word) == 0) {

@@ -35,7 +35,8 @@ enum mu_signal_kind {
     MU_SIGNAL_EVICTED,       /* key of ours: data is being lost */
     MU_SIGNAL_LIFELINE,      /* instance, incarnation, daemon, quiet_ms: a door's, on `signal` */
     MU_SIGNAL_BRAKE_RELEASE, /* an operator's, there too */
-    MU_SIGNAL_FLUSH          /* the same: forget cached decisions */
+    MU_SIGNAL_FLUSH,         /* the same: forget cached decisions */
+    MU_SIGNAL_LIBRARY        /* a daemon's: the functions library was loaded anew */
 };
 
 struct mu_signal {

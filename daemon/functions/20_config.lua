@@ -2,7 +2,8 @@
 
 local fail, check_id, quote = mu.fail, mu.check_id, mu.quote
 
--- The only state outside of Redis's data: per prefix, the generation that a coordinator confirmed.
+-- State outside of Redis's data (there is but one more, 72_readers.lua): per prefix, the generation that a
+-- coordinator confirmed.
 -- Gone after a restart, a promotion and a reload of the library, which is its purpose.
 local confirmed = {}
 local settings = {} -- prefix -> the parsed settings, with the text they were parsed from

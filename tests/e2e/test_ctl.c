@@ -55,9 +55,10 @@ static void test_status(void **state) {
     json_t *status = CTL_JSON(f, 1, "status");
     mt_expect(status,
               "{'namespace':'t','version':'#str','redis':{'address':'#str','version':'#str',"
-              "'run_id':'#str'},'library':{'version':4,'min_reader':2},'generation':'gen-1',"
+              "'run_id':'#str'},'library':{'version':5,'min_reader':2},'generation':'gen-1',"
               "'confirmed':false,'epoch':'#int','coordinator':{'id':'hand','address':'#str',"
-              "'lease_ms':'#int'},'instances':{'up':1,'suspect':1,'draining':0},'sessions':2,"
+              "'lease_ms':'#int'},'daemons':[],'instances':{'up':1,'suspect':1,'draining':0},'"
+              "sessions':2,"
               "'connections':3,'connections_capped':false,'ghosts':0,'ghost_list':[],"
               "'leaderless':0,'quarantine':0,'problems':['#str'],'healthy':false}");
     json_decref(status);

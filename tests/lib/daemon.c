@@ -28,8 +28,10 @@ struct mt_process *mt_daemon_start(struct mt_world *world, const char *name,
     const char *config = mt_world_path(world, "%s.yaml", name);
     const char *state_dir =
         options->state_dir != NULL ? options->state_dir : mt_world_path(world, "%s.state", name);
-    const char *argv[MOST_WORDS] = {MUSTER_BUILD_DIR "/musterd", "--config", config};
+    const char *argv[MOST_WORDS] = {options->program, "--config", config};
     size_t count = 3;
+    if (options->program == NULL)
+        argv[0] = MUSTER_BUILD_DIR "/musterd";
     write_config(config, name, state_dir, options->server);
     for (size_t i = 0; options->set != NULL && options->set[i] != NULL; i++) {
         assert_true(count < MOST_WORDS - 2);

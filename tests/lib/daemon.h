@@ -10,6 +10,7 @@ struct mt_daemon_options {
     const struct mt_server *server; /* external Redis; NULL: managed, in `state_dir` */
     const char *state_dir;          /* NULL: `<dir>/<name>.state` */
     const char *const *set;         /* `key=value` texts, ended by NULL; may be NULL */
+    const char *program;            /* NULL: musterd of the build directory */
 };
 
 /* Starts it; logs (JSON lines, level debug) go to `<dir>/<name>.err`. */
