@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "instance.h"
@@ -67,11 +68,11 @@ static double number_after(const char *text, unsigned skip) {
 }
 
 double mb_process_cpu(pid_t process) {
-    char text[1024];
-    read_proc(process, "stat", text, sizeof text);
-    /* Behind the name, which may hold anything: state, then ten numbers, then these two. */
-    const char *at = strrchr(text, ')');
-    return (number_after(at, 12) + number_after(at, 13)) / (double)sysconf(_SC_CLK_TCK);
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(process, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        mb_fail("cannot read the processor's time of %d", (int)process);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 double mb_process_memory(pid_t process) {

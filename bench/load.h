@@ -1,5 +1,5 @@
-/* load.h - the connections that benchmarks enter, and the three ways in which they are entered:
- * by muster's ENTER, by the bare commands of the same layout, and by the reference design.
+/* load.h - the connections that benchmarks enter, by muster's ENTER and by the bare commands of the
+ * same layout (reference.h has a third way).
  *
  * Connection i is in session i % sessions; its instances are dealt out so that the members of a
  * session live on different ones. Ids have constant length and all connections the same length of
@@ -47,16 +47,5 @@ void mb_bare_enter(struct mb_pipe *pipe, size_t index, void *load);
 void mb_bare_read_enter(struct mb_pipe *pipe, size_t index, void *load);
 /* The same for the removal of a connection whose instance died; the last of a session closes it. */
 void mb_bare_remove(struct mb_pipe *pipe, size_t index, void *load);
-
-/* The reference design: a hash per connection, sets of ids, a leader key; two scripts a joiner. */
-struct mb_reference {
-    struct mb_load load;
-    char register_sha[64];
-    char join_sha[64];
-};
-/* Loads its scripts. */
-void mb_reference_init(struct mb_reference *reference, const struct mb_load *load,
-                       struct mb_pipe *pipe);
-void mb_reference_enter(struct mb_pipe *pipe, size_t index, void *reference);
 
 #endif

@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -159,6 +161,50 @@ double mb_pipe_run(struct mb_pipe *pipe, size_t operations, size_t depth,
         }
     }
     return mb_seconds() - start;
+}
+
+/* Until something arrives or, at the latest, in so many seconds. */
+static void wait_bytes(struct mb_pipe *pipe, double seconds) {
+    struct pollfd poll = {.fd = pipe->redis->fd, .events = POLLIN};
+    double wait = seconds > 0 ? seconds : 0;
+    struct timespec time = {.tv_sec = (time_t)wait};
+    time.tv_nsec = (long)((wait - (double)time.tv_sec) * 1e9);
+    if (ppoll(&poll, 1, &time, NULL) > 0 && redisBufferRead(pipe->redis) != REDIS_OK)
+        mb_fail("cannot read from Redis: %s", pipe->redis->errstr);
+}
+
+void mb_pipe_paced(struct mb_pipe *pipe, size_t operations, double per_second,
+                   void (*issue)(struct mb_pipe *pipe, size_t index, void *context), void *context,
+                   double *ms) {
+    assert(per_second > 0 && pipe->length == 0);
+    size_t issued = 0;
+    size_t over = 0;
+    double start = mb_seconds();
+    while (over < operations) {
+        double now = mb_seconds() - start;
+        /* What finds no room in flight is late from when it was due. */
+        while (issued < operations && (double)issued / per_second <= now &&
+               issued - over < MOST_DEPTH) {
+            pipe->commands = 0;
+            issue(pipe, issued, context);
+            assert(pipe->commands > 0);
+            pipe->waits[issued % MOST_DEPTH] = pipe->commands;
+            issued++;
+        }
+        flush(pipe);
+        double next = issued < operations && issued - over < MOST_DEPTH
+                          ? (double)issued / per_second - (mb_seconds() - start)
+                          : 1;
+        wait_bytes(pipe, next);
+        for (redisReply *reply = over < issued ? arrived(pipe) : NULL; reply != NULL;
+             reply = over < issued ? arrived(pipe) : NULL) {
+            freeReplyObject(checked(reply));
+            if (--pipe->waits[over % MOST_DEPTH] > 0)
+                continue;
+            ms[over] = (mb_seconds() - start - (double)over / per_second) * 1e3;
+            over++;
+        }
+    }
 }
 
 redisReply *mb_pipe_try(struct mb_pipe *pipe, const char *const words[]) {

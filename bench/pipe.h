@@ -29,6 +29,13 @@ void mb_pipe_append(struct mb_pipe *pipe, const char *const words[]);
 double mb_pipe_run(struct mb_pipe *pipe, size_t operations, size_t depth,
                    void (*issue)(struct mb_pipe *pipe, size_t index, void *context), void *context);
 
+/* The same as an open loop: operation i is due at i / per_second, whatever became of those before
+ * it. ms[i] is from when it was due to its last reply, so that a stall counts for all that it
+ * delayed (no coordinated omission). */
+void mb_pipe_paced(struct mb_pipe *pipe, size_t operations, double per_second,
+                   void (*issue)(struct mb_pipe *pipe, size_t index, void *context), void *context,
+                   double *ms);
+
 /* One command and its reply, which the caller frees; an error reply ends the benchmark. */
 redisReply *mb_pipe_call(struct mb_pipe *pipe, const char *const words[]);
 /*   freeReplyObject(MB_CALL(pipe, "FLUSHALL"));  */

@@ -9,6 +9,12 @@
 #include "base/alloc.h"
 #include "process.h"
 
+#ifdef __OPTIMIZE__
+#define OPTIMISED true
+#else
+#define OPTIMISED false
+#endif
+
 struct mb_report {
     json_t *machine;
     json_t *rows;
@@ -73,7 +79,7 @@ static void judge(json_t *object, const struct mb_row *row, const struct mb_seri
         judged = mb_series_max(&row->measured);
         break;
     case MB_LIMIT_RATIO:
-        snprintf(target, sizeof target, "<= %.1f x %s", row->bound, row->against);
+        snprintf(target, sizeof target, "<= %.3g x %s", row->bound, row->against);
         judged = mb_series_median(ratio);
         break;
     }
@@ -141,6 +147,8 @@ void mb_report_machine(struct mb_report *report, const char *redis_version, bool
                         json_stringn(system.release, strspn(system.release, "0123456789.")));
     json_object_set_new(machine, "redis", json_string(redis_version));
     json_object_set_new(machine, "muster", json_string(MUSTER_VERSION));
+    json_object_set_new(machine, "compiler", json_string(__VERSION__));
+    json_object_set_new(machine, "optimised", json_boolean(OPTIMISED));
     json_object_set_new(machine, "pinned", json_boolean(mb_pinnable()));
     json_object_set_new(machine, "quick", json_boolean(quick));
     /* Of the minute before we began: above some 0.2 the figures are worth little. */
@@ -170,6 +178,8 @@ void mb_report_print_table(const struct mb_report *report, FILE *output) {
     size_t index = 0;
     json_t *row = NULL;
     const char *last = "";
+    if (json_is_true(json_object_get(report->machine, "quick")))
+        fprintf(output, "QUICK: scaled-down runs, which show that it works\n\n");
     json_array_foreach(report->rows, index, row) {
         const char *name = text_of(row, "name");
         if (strcmp(name, last) != 0) {

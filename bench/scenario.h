@@ -41,6 +41,11 @@ void mb_scenario_clients(struct mb_bench *bench, const char *name);
 void mb_scenario_fanout(struct mb_bench *bench, const char *name);
 void mb_scenario_lifeline(struct mb_bench *bench, const char *name);
 void mb_scenario_authorization(struct mb_bench *bench, const char *name);
+void mb_scenario_reference(struct mb_bench *bench, const char *name);
+void mb_scenario_pause(struct mb_bench *bench, const char *name);
+void mb_scenario_pubsub(struct mb_bench *bench, const char *name);
+void mb_scenario_latency(struct mb_bench *bench, const char *name);
+void mb_scenario_scale(struct mb_bench *bench, const char *name);
 void mb_scenario_calls(struct mb_bench *bench, const char *name);
 
 /* A server with the library loaded; its version goes into the report. */

@@ -3,6 +3,7 @@
  * design's register and join, one after the other in every run. */
 #include <stdio.h>
 
+#include "reference.h"
 #include "scenario.h"
 
 enum { OURS, BARE, WRITES, REFERENCE, WAYS };

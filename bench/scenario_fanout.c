@@ -102,7 +102,7 @@ static void fan_out(struct crowd *crowd, struct mb_pipe *publisher, size_t event
 }
 
 struct result {
-    struct mb_series idle_bytes, p50, p99, longest, growth_mib;
+    struct mb_series daemon_mib, idle_bytes, p50, p99, longest, growth_mib;
 };
 
 static void one_run(struct mb_bench *bench, struct mb_server *server, size_t sockets,
@@ -113,6 +113,7 @@ static void one_run(struct mb_bench *bench, struct mb_server *server, size_t soc
     mb_door_start(&door, server, bench->directory);
     struct mb_pipe *publisher = mb_pipe_open(mb_server_socket(server));
     double before = mb_process_memory(door.daemon);
+    mb_series_add(&result->daemon_mib, before / 1048576);
     open_crowd(&crowd, &door, sockets);
     double after = mb_process_memory(door.daemon);
     mb_series_add(&result->idle_bytes, (after - before) / (double)sockets);
@@ -156,6 +157,7 @@ void mb_scenario_fanout(struct mb_bench *bench, const char *name) {
         mb_bench_progress(bench, name, "fan-out", run);
         one_run(bench, server, sockets, &result);
     }
+    add(bench, name, "daemon's memory, idle, with the RESP door", "MiB", result.daemon_mib, 8);
     mb_text(what, sizeof what, "daemon's memory an idle socket, %zu of them", sockets);
     add(bench, name, what, "bytes", result.idle_bytes, 4096);
     add(bench, name, "event to reader, 50,000/s, one stopped: p50", "ms", result.p50, 0);

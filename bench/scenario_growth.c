@@ -1,6 +1,7 @@
 /* Does ENTER cost more when there is more? Redis CPU of a call in a namespace with some thousand
  * connections, and of the same number of calls when a million is there, in the same run. Neither
- * opens a session: those that do cost more, wherever they come. */
+ * opens a session: those that do cost more, wherever they come. And of calls into a session of
+ * 10,000 members, against calls into sessions of one. */
 #include "process.h"
 #include "scenario.h"
 
@@ -21,6 +22,38 @@ static double cost(struct mb_server *server, struct mb_pipe *pipe, const struct 
     double before = mb_server_cpu(server);
     mb_pipe_run(pipe, count, MB_DEPTH, enter_from, &part);
     return (mb_server_cpu(server) - before) / (double)count * 1e6;
+}
+
+/* Redis CPU of ENTER into sessions that hold `members` each, in us; `sessions` of them take the
+ * calls in turn. */
+static double cost_into(struct mb_server *server, struct mb_pipe *pipe, size_t sessions,
+                        size_t members, size_t sample) {
+    struct mb_load load = {
+        .connections = sessions * members + sample, .sessions = sessions, .instances = 100};
+    mb_bench_fresh(server, load.instances);
+    cost(server, pipe, &load, 0, sessions * members);
+    return cost(server, pipe, &load, sessions * members, sample);
+}
+
+static void members(struct mb_bench *bench, const char *name, struct mb_server *server) {
+    size_t sample = bench->quick ? 2000 : 5000;
+    struct mb_series one = {0};
+    struct mb_series crowd = {0};
+    for (size_t run = 0; run < bench->runs; run++) {
+        mb_bench_progress(bench, name, "ENTER into sessions of 1 and of 10,000", run);
+        struct mb_pipe *pipe = mb_pipe_open(mb_server_socket(server));
+        mb_series_add(&one, cost_into(server, pipe, sample, 1, sample));
+        mb_series_add(&crowd, cost_into(server, pipe, 1, 10000, sample));
+        mb_pipe_close(&pipe);
+    }
+    mb_report_add(bench->report, &(struct mb_row){.name = name,
+                                                  .what = "ENTER into a session of 10,000 members",
+                                                  .unit = "us of Redis CPU",
+                                                  .measured = crowd,
+                                                  .against = "the same into sessions of one",
+                                                  .baseline = one,
+                                                  .limit = MB_LIMIT_RATIO,
+                                                  .bound = 1.3});
 }
 
 void mb_scenario_growth(struct mb_bench *bench, const char *name) {
@@ -52,5 +85,6 @@ void mb_scenario_growth(struct mb_bench *bench, const char *name) {
                                    .baseline = first,
                                    .limit = MB_LIMIT_RATIO,
                                    .bound = 1.3});
+    members(bench, name, server);
     mb_server_stop(&server);
 }

@@ -64,14 +64,15 @@ static void enter_pair(struct mb_pipe *pipe, size_t index, void *context) {
 }
 
 struct result {
-    struct mb_series p50, p99, last;
+    struct mb_series last;
+    double *singles; /* ms of each kill, of all runs */
+    size_t single_count;
 };
 
 static void one_run(struct mb_bench *bench, struct mb_server *server, struct result *result) {
     size_t sessions = bench->quick ? 1000 : 10000;
     struct mb_door door;
     pid_t victims[VICTIMS];
-    double single[VICTIMS];
     char name[MB_NAME];
     mb_server_empty(server);
     mb_door_start(&door, server, bench->directory);
@@ -98,10 +99,8 @@ static void one_run(struct mb_bench *bench, struct mb_server *server, struct res
         mb_sleep(0.15); /* one death has nothing to do with the one before */
         start = mb_seconds();
         mb_end(&victims[i], SIGKILL);
-        mb_watch_leaders(reader, start, &single[i], 1, DEADLINE_S);
+        mb_watch_leaders(reader, start, &result->singles[result->single_count++], 1, DEADLINE_S);
     }
-    mb_series_add(&result->p50, mb_percentile(single, VICTIMS / 2 - 1, 0.5));
-    mb_series_add(&result->p99, mb_percentile(single, VICTIMS / 2 - 1, 0.99));
 
     free(times);
     for (size_t i = 0; i < VICTIMS; i++)
@@ -110,6 +109,13 @@ static void one_run(struct mb_bench *bench, struct mb_server *server, struct res
     mb_pipe_close(&reader);
     mb_pipe_close(&pipe);
     mb_door_stop(&door);
+}
+
+/* A percentile of all kills of all runs. */
+static struct mb_series share(struct result *result, double fraction) {
+    struct mb_series series = {0};
+    mb_series_add(&series, mb_percentile(result->singles, result->single_count, fraction));
+    return series;
 }
 
 static void add(struct mb_bench *bench, const char *name, const char *what,
@@ -125,14 +131,16 @@ static void add(struct mb_bench *bench, const char *name, const char *what,
 void mb_scenario_lifeline(struct mb_bench *bench, const char *name) {
     struct mb_server *server = mb_bench_server(bench);
     struct result result = {0};
+    result.singles = mu_calloc(bench->runs * VICTIMS, sizeof *result.singles);
     for (size_t run = 0; run < bench->runs; run++) {
         mb_bench_progress(bench, name, "kill -9", run);
         one_run(bench, server, &result);
     }
-    add(bench, name, "kill -9 at the RESP door to the new leader: p50", result.p50, 10);
-    add(bench, name, "kill -9 at the RESP door to the new leader: p99", result.p99, 50);
+    add(bench, name, "kill -9 at the RESP door to the new leader: p50", share(&result, 0.5), 10);
+    add(bench, name, "kill -9 at the RESP door to the new leader: p99", share(&result, 0.99), 50);
     add(bench, name,
         bench->quick ? "kill -9 to the last, 1,000 led" : "kill -9 to the last, 10,000 led",
         result.last, 500);
+    free(result.singles);
     mb_server_stop(&server);
 }

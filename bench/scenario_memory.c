@@ -1,4 +1,5 @@
 /* Bytes of Redis memory that one connection takes: the growth of used_memory, divided. */
+#include "reference.h"
 #include "scenario.h"
 
 static double bytes(struct mb_server *server, struct mb_pipe *pipe, const struct mb_load *load,

@@ -20,9 +20,23 @@ enum { INSTANCES = 3, HEARTBEAT_MS = 250, DEADLINE_S = 120, SHAPES = 2 };
 static const char *const settings[] = {"detector.heartbeat=250ms", "detector.suspect_after=1s",
                                        "detector.dead_after=3s", NULL};
 
+/* The same with a RESP door, at which the daemon is PINGed, too. */
+static pid_t start_daemon(struct mb_bench *bench, struct mb_server *server, char door[MB_LONG]) {
+    char load[2 * MB_LONG];
+    const char *all[8] = {load};
+    size_t count = 1;
+    mb_text(door, MB_LONG, "%s/door.sock", bench->directory);
+    mb_text(load, sizeof load,
+            "plugins.load=[{name: transport_resp, config: {listen: [\"unix://%s\"]}}]", door);
+    for (size_t i = 0; settings[i] != NULL; i++)
+        all[count++] = settings[i];
+    return mb_daemon_start(server, bench->directory, all);
+}
+
 /* How long others had to wait in one stretch of time. */
 struct stalls {
     struct mb_series ping;    /* the longest round trip of another client, ms */
+    struct mb_series door;    /* the same at the daemon */
     struct mb_series command; /* the longest single command in Redis, ms */
     char what[96];            /* which it was, in the last run */
 };
@@ -83,12 +97,14 @@ static void run_ours(struct mb_bench *bench, struct mb_server *server, struct mb
                      struct shape *shape) {
     pid_t instances[INSTANCES];
     mb_server_empty(server);
-    pid_t daemon = mb_daemon_start(server, bench->directory, settings);
+    char door[MB_LONG];
+    pid_t daemon = start_daemon(bench, server, door);
     for (size_t i = 0; i < INSTANCES; i++)
         instances[i] = mb_instance_start(server, i, HEARTBEAT_MS);
     mb_pipe_run(pipe, shape->load.connections, MB_DEPTH, mb_enter, &shape->load);
 
     struct mb_ping *ping = mb_ping_start(mb_server_socket(server));
+    struct mb_ping *knock = mb_ping_start(door);
     mb_server_watch_slow(server);
     double killed = mb_seconds();
     mb_end(&instances[0], SIGKILL);
@@ -107,6 +123,7 @@ static void run_ours(struct mb_bench *bench, struct mb_server *server, struct mb
     slow = mb_server_slowest_ms(server, shape->reaping.what, sizeof shape->reaping.what);
     mb_series_add(&shape->reaping.command, slow);
     mb_ping_stop(ping);
+    mb_ping_stop(knock);
 
     double connections = (double)shape->load.connections;
     mb_series_add(&shape->seconds, gone - buried);
@@ -118,7 +135,10 @@ static void run_ours(struct mb_bench *bench, struct mb_server *server, struct mb
     mb_series_add(&shape->slice_us, slices > 0 ? slices_us / slices : 0);
     mb_series_add(&shape->moving.ping, mb_ping_longest_ms(ping, killed, buried - POLL_S));
     mb_series_add(&shape->reaping.ping, mb_ping_longest_ms(ping, buried - POLL_S, gone));
+    mb_series_add(&shape->moving.door, mb_ping_longest_ms(knock, killed, buried - POLL_S));
+    mb_series_add(&shape->reaping.door, mb_ping_longest_ms(knock, buried - POLL_S, gone));
     mb_ping_destroy(&ping);
+    mb_ping_destroy(&knock);
     for (size_t i = 0; i < INSTANCES; i++)
         mb_end(&instances[i], SIGKILL);
     mb_end(&daemon, SIGTERM);
@@ -162,6 +182,15 @@ static void report_stalls(struct mb_bench *bench, const char *name, const struct
             shape,
             reaping ? "longest PING of another client while reaping"
                     : "longest PING of another client before, while leaderships moved");
+    add_row(bench,
+            (struct mb_row){.name = name,
+                            .unit = "ms",
+                            .measured = stalls->door,
+                            .limit = MB_LIMIT_EVERY,
+                            .bound = 5},
+            shape,
+            reaping ? "longest PING at the daemon's RESP door while reaping"
+                    : "longest PING at the daemon's RESP door before");
     add_row(bench,
             (struct mb_row){.name = name,
                             .unit = "ms",

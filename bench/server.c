@@ -75,6 +75,10 @@ const char *mb_server_socket(const struct mb_server *server) {
     return server->socket;
 }
 
+pid_t mb_server_process(const struct mb_server *server) {
+    return server->process;
+}
+
 const char *mb_server_version(const struct mb_server *server) {
     return server->version;
 }

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "pipe.h"
 
@@ -15,6 +16,7 @@ struct mb_server *mb_server_start(const char *directory);
 void mb_server_stop(struct mb_server **server);
 
 const char *mb_server_socket(const struct mb_server *server);
+pid_t mb_server_process(const struct mb_server *server); /* to stop it for a while */
 const char *mb_server_version(const struct mb_server *server);
 /* A connection for set-up and questions; not the one that is measured. */
 struct mb_pipe *mb_server_control(struct mb_server *server);

@@ -44,8 +44,11 @@ void mb_watch_leaders(struct mb_pipe *pipe, double start, double *times, size_t 
                     deadline_s);
         redisReply *reply = answer;
         double now = (mb_seconds() - start) * 1e3;
-        if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 4 &&
-            strstr(reply->element[3]->str, "{\"event\":\"leader.changed\"") != NULL)
+        /* A message has three elements, one of a pattern four; the text is the last. */
+        if (reply->type == REDIS_REPLY_ARRAY && reply->elements >= 3 &&
+            reply->element[reply->elements - 1]->str != NULL &&
+            strstr(reply->element[reply->elements - 1]->str, "{\"event\":\"leader.changed\"") !=
+                NULL)
             times[count++] = now;
         freeReplyObject(reply);
     }

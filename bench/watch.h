@@ -11,7 +11,7 @@ struct mb_pipe *mb_watch_open(struct mb_server *server, const char *channel);
 double mb_watch_for(struct mb_pipe *watch, double start, const char *text, const char *and_text,
                     int deadline_s);
 /* When each of `expected` sessions had a new leader, in ms since `start`; `pipe` is subscribed to
- * their channels by pattern. */
+ * their channels, by pattern or by name. */
 void mb_watch_leaders(struct mb_pipe *pipe, double start, double *times, size_t expected,
                       int deadline_s);
 
