@@ -229,7 +229,7 @@ static void life(void) {
         &(struct mu_registry_options){.link = link, .name_space = "muster", .version = "0"});
     struct mu_auth *auth = mu_auth_create(&(struct mu_auth_options){.allow_by_default = true});
     struct mu_requests *requests = mu_requests_create(&(struct mu_requests_options){
-        .loop = &loop, .registry = registry, .auth = auth, .timeout_ms = 3600000});
+        .loop = &loop, .registry = registry, .auth = auth, .limits.timeout_ms = 3600000});
     while (!mu_link_is_open(link))
         uv_run(&loop, UV_RUN_ONCE);
     measure_life(&loop, requests);
