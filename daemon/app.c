@@ -471,7 +471,6 @@ void mu_app_reload(struct mu_app *app, const struct mu_config *fresh) {
         return;
     }
     mu_config_adopt(app->config, fresh, on_change, &reloading);
-    mu_log_set_level(app->log, app->config->log.level);
     mu_doors_reconfigure(app->doors);
     if (app->coordinator != NULL) {
         mu_coordinator_reconfigure(app->coordinator);
@@ -479,6 +478,7 @@ void mu_app_reload(struct mu_app *app, const struct mu_config *fresh) {
     MU_LOG(app->log, MU_LOG_INFO, "config.reloaded", MU_STR("id", app->config->coordinator.id),
            MU_INT("applied", reloading.counts.applied),
            MU_INT("needs_restart", reloading.counts.waiting));
+    mu_log_set_level(app->log, app->config->log.level); /* all of the above is still seen */
 }
 
 void mu_app_refuse(struct mu_app *app, const struct mu_error *error) {

@@ -61,7 +61,7 @@ mu.define('heartbeat', {
         call('PUBLISH', c.prefix .. 'heartbeat', '{"instance":"' .. id .. '","incarnation":"' .. incarnation .. '"}')
         return '{"instance":"' .. id .. '","state":"' .. known.state .. '","draining":'
             .. (known.draining and 'true' or 'false') .. ',"epoch":' .. epoch_now .. ',"generation":"'
-            .. c.config.generation .. '"}'
+            .. c.config.generation .. '","heartbeat_ms":' .. int(c.config.heartbeat_ms) .. '}'
     end,
 })
 

@@ -213,12 +213,16 @@ mu.define('confirm', {
         check_id(run, 'run')
         local values = check_settings(args[4])
         mu.fence(c, args[1])
-        local present = call('HGET', c.prefix .. 'config', 'generation')
-        if present ~= generation then
-            fail('BAD_REQUEST', 'the data is of generation ' .. quote(present or '(none)') .. ', not '
+        local present = call('HMGET', c.prefix .. 'config', 'generation', 'heartbeat_ms')
+        if present[1] ~= generation then
+            fail('BAD_REQUEST', 'the data is of generation ' .. quote(present[1] or '(none)') .. ', not '
                 .. quote(generation) .. ': rotate')
         end
         store_config(c, generation, run, values)
+        if present[2] ~= int(values.heartbeat_ms) then
+            -- Who answers hears of the new interval at once, and not only after the old one.
+            call('PUBLISH', c.prefix .. 'events:coordinator', '{"event":"survey","at":' .. int(mu.now(c)) .. '}')
+        end
         return '{"generation":"' .. generation .. '","confirmed":true}'
     end,
 })

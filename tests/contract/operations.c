@@ -26,7 +26,8 @@ static const struct step steps[] = {
      "'heartbeat_ms':1000}"},
     {"HEARTBEAT",
      {"a", "x1"},
-     "{'instance':'a','state':'up','draining':false,'epoch':'#int','generation':'#str'}"},
+     "{'instance':'a','state':'up','draining':false,'epoch':'#int','generation':'#str',"
+     "'heartbeat_ms':1000}"},
     {"REGISTER",
      {"c1", "a", "x1", "{\"user\":\"u1\"}", "{\"v\":1}"},
      "{'connection':'c1','registered':true}"},

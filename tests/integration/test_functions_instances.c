@@ -81,7 +81,7 @@ static void test_heartbeat(void **state) {
     mt_events_skip(f->events);
     mt_expect(mt_ok(f->redis, "heartbeat", "node-1", "a"),
               "{'instance':'node-1','state':'up','draining':false,'epoch':%s,"
-              "'generation':'gen-1'}",
+              "'generation':'gen-1','heartbeat_ms':1000}",
               f->epoch);
     mt_expect_events(f->events, "{'instance':'node-1','incarnation':'a'}");
     assert_true(atoll(mt_score(f, "node-1")) > 1);

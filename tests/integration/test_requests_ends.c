@@ -193,6 +193,33 @@ static void test_bounds(void **state) {
     assert_int_equal(heard[0].status, MUSTER_BAD_ID);
 }
 
+/* Other bounds count for what comes; what is pending may be more than they allow. */
+static void test_other_bounds(void **state) {
+    struct bench *b = *state;
+    struct heard heard[3];
+    const struct mu_submission with = {0};
+    b->verdicts[MUSTER_ACTION_SESSION_READ] = MUSTER_LATER;
+    SUBMIT(b, &heard[0], "LEADER", "room");
+    SUBMIT(b, &heard[1], "LEADER", "room");
+    mu_requests_set_limits(b->requests, &(struct mu_requests_limits){.pending_max = 2});
+    assert_int_equal(submit_with(b, &heard[2], &with, "LEADER", MT_ARGUMENTS("room")),
+                     MUSTER_OVERLOADED);
+    mu_requests_set_limits(b->requests, &(struct mu_requests_limits){.bytes_max = 1});
+    assert_true(counts(b).bytes > 1);
+    assert_int_equal(submit_with(b, &heard[2], &with, "LEADER", MT_ARGUMENTS("room")),
+                     MUSTER_OVERLOADED);
+    mu_requests_set_limits(b->requests, &(struct mu_requests_limits){.timeout_ms = 1});
+    SUBMIT(b, &heard[2], "LEADER", "room");
+    SPIN(b, heard[2].replies == 1, "its deadline");
+    assert_int_equal(heard[2].status, MUSTER_TIMEOUT);
+    assert_int_equal(heard[0].replies, 0); /* has the deadline that it came with */
+    mu_requests_cancel_owner(b->requests, b);
+    turns(b);
+    mu_requests_set_limits(b->requests, &(struct mu_requests_limits){.argument_max = 3});
+    ASK(b, &heard[0], "LEADER", "room");
+    assert_int_equal(heard[0].status, MUSTER_TOO_LARGE);
+}
+
 /* What was given to Redis counts until Redis answers, whoever has left. */
 static void test_bound_holds_at_redis(void **state) {
     struct bench *b = *state;
@@ -317,11 +344,17 @@ static void test_asks_again_from_the_reply(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(test_requesters_vanish),         T(test_requesters_vanish_after_the_decision),
-        T(test_cancelled_inside_the_hook), T(test_deadline_before_redis),
-        T(test_deadline_after_redis),      T(test_bounds),
-        T(test_bound_holds_at_redis),      T(test_shutdown_with_all_kinds),
-        T(test_shutdown_inside_a_hook),    T(test_asks_again_from_the_reply),
+        T(test_requesters_vanish),
+        T(test_requesters_vanish_after_the_decision),
+        T(test_cancelled_inside_the_hook),
+        T(test_deadline_before_redis),
+        T(test_deadline_after_redis),
+        T(test_bounds),
+        T(test_other_bounds),
+        T(test_bound_holds_at_redis),
+        T(test_shutdown_with_all_kinds),
+        T(test_shutdown_inside_a_hook),
+        T(test_asks_again_from_the_reply),
     };
     return cmocka_run_group_tests(tests, mt_fixture_start, mt_fixture_end);
 }

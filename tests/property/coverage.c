@@ -59,7 +59,7 @@ static const struct row {
     {"event generation.changed", NULL},
     {"event brake.engaged", "published by the coordinator itself, not by a function"},
     {"event brake.released", "published by the coordinator itself, not by a function"},
-    {"event survey", "published by the coordinator itself, not by a function"},
+    {"event survey", NULL}, /* of confirm, when heartbeat_ms is another one */
 
     {LEFT("left"), NULL},
     {LEFT("unregistered"), NULL},

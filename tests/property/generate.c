@@ -8,6 +8,10 @@ const char *const pm_settings =
     "{\"heartbeat_ms\":1000,\"suspect_after_ms\":3000,\"resume_grace_ms\":40,\"profile\":200,"
     "\"sessions_per_connection\":3,\"grace_ms\":80}";
 
+const char *const pm_slower_settings =
+    "{\"heartbeat_ms\":1500,\"suspect_after_ms\":3000,\"resume_grace_ms\":40,\"profile\":200,"
+    "\"sessions_per_connection\":3,\"grace_ms\":80}";
+
 size_t pm_below(struct pm_random *random, size_t limit) {
     random->state += UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
     uint64_t mixed = random->state;

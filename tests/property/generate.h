@@ -24,6 +24,7 @@ void pm_generate_damage(struct pm_steps *steps, struct pm_random *random);
 
 /* For the settings of a run: small limits, so that they are reached. */
 extern const char *const pm_settings;
+extern const char *const pm_slower_settings; /* another heartbeat_ms */
 /* Profiles and metas; and texts that are none. */
 const char *pm_random_object(struct pm_random *random);
 

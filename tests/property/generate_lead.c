@@ -105,23 +105,23 @@ void pm_add_slice(struct pm_steps *steps, struct pm_random *random, struct pm_st
     }
 }
 
-static void add_settings(struct pm_steps *steps, struct pm_step *step) {
-    (void)steps;
-    pm_step_argument(step, pm_settings);
+/* Now and then another heartbeat interval, which everybody is asked to hear of. */
+static void add_settings(struct pm_random *random, struct pm_step *step) {
+    pm_step_argument(step, pm_chance(random, 25) ? pm_slower_settings : pm_settings);
 }
 
 void pm_add_rotate(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                    long long wait) {
-    add_settings(steps, pm_steps_add(steps, wait, "rotate %s gen-%lld-%zu %s run-1",
-                                     some_epoch(random), state->now, steps->count,
-                                     pm_chance(random, 80) ? "@floor" : "@ahead"));
+    add_settings(random, pm_steps_add(steps, wait, "rotate %s gen-%lld-%zu %s run-1",
+                                      some_epoch(random), state->now, steps->count,
+                                      pm_chance(random, 80) ? "@floor" : "@ahead"));
 }
 
 void pm_add_confirm(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
                     long long wait) {
     const char *generation = state->generation == NULL ? "gen-1" : state->generation;
-    add_settings(steps, pm_steps_add(steps, wait, "confirm %s %s run-1", some_epoch(random),
-                                     pm_chance(random, 90) ? generation : "gen-0"));
+    add_settings(random, pm_steps_add(steps, wait, "confirm %s %s run-1", some_epoch(random),
+                                      pm_chance(random, 90) ? generation : "gen-0"));
 }
 
 void pm_add_lease(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,

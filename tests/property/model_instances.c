@@ -62,9 +62,10 @@ void pm_op_heartbeat(struct pm_state *state, const struct pm_call *call, const s
     pm_heard(state, outcome, instance);
     pm_publish(outcome, "heartbeat",
                json_pack("{s:s, s:s}", "instance", id, "incarnation", incarnation));
-    outcome->reply = json_pack("{s:s, s:s, s:b, s:I, s:s}", "instance", id, "state", "up",
-                               "draining", instance->draining, "epoch", (json_int_t)state->epoch,
-                               "generation", state->generation);
+    outcome->reply =
+        json_pack("{s:s, s:s, s:b, s:I, s:s, s:I}", "instance", id, "state", "up", "draining",
+                  instance->draining, "epoch", (json_int_t)state->epoch, "generation",
+                  state->generation, "heartbeat_ms", (json_int_t)state->heartbeat_ms);
 }
 
 void pm_op_stop(struct pm_state *state, const struct pm_call *call, const struct pm_seen *seen,

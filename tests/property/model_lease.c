@@ -158,9 +158,13 @@ void pm_op_confirm(struct pm_state *state, const struct pm_call *call, const str
     pm_check_fence(state, outcome, pm_argument(call, 0));
     if (!pm_same(state->generation, generation))
         pm_refuse(outcome, MUSTER_BAD_REQUEST);
+    long long heartbeat_ms = state->heartbeat_ms;
     take_settings(state, outcome, generation, pm_argument(call, 2), pm_argument(call, 3));
     if (outcome->refusals != 0)
         return;
+    if (state->heartbeat_ms != heartbeat_ms)
+        pm_publish(outcome, "events:coordinator",
+                   json_pack("{s:s, s:I}", "event", "survey", "at", (json_int_t)state->now));
     outcome->reply = json_pack("{s:s, s:b}", "generation", generation, "confirmed", true);
 }
 

@@ -93,6 +93,34 @@ static void test_window(void **state) {
     assert_int_equal(judge(&brake, START + WINDOW + WINDOW / 2, 10, 0, 6), 0);
 }
 
+static void test_other_options(void **state) {
+    struct mu_brake brake;
+    struct mu_brake_options other = {300, 2, HOLD, WINDOW};
+    (void)state;
+    begin(&brake);
+    assert_int_equal(judge(&brake, START, 50, 0, 16), UINT64_MAX);
+    mu_brake_set_options(&brake, START, &other);
+    assert_int_equal(judge(&brake, START, 50, 0, 16), 0);
+    other.hold_ms = 2 * HOLD; /* of a hold that began before */
+    mu_brake_set_options(&brake, START, &other);
+    mu_brake_tick(&brake, START + HOLD, 50);
+    assert_true(brake.engaged);
+    other.hold_ms = 5;
+    mu_brake_set_options(&brake, START + HOLD, &other);
+    mu_brake_tick(&brake, START + HOLD, 50);
+    assert_false(brake.engaged);
+    /* What was seen in the old window is not forgotten at once. */
+    other = (struct mu_brake_options){500, 30, HOLD, WINDOW / 10};
+    mu_brake_set_options(&brake, START + HOLD, &other);
+    assert_int_equal(mu_brake_largest(&brake), 50);
+    assert_int_equal(judge(&brake, START + HOLD + 1, 20, 0, 20), UINT64_MAX);
+    assert_int_equal(judge(&brake, START + HOLD + 2, 30, 0, 26), 0);
+    mu_brake_reset(&brake);
+    other.min_instances = 60;
+    mu_brake_set_options(&brake, START, &other);
+    assert_int_equal(judge(&brake, START, 50, 0, 40), UINT64_MAX);
+}
+
 static void test_reset(void **state) {
     struct mu_brake brake;
     (void)state;
@@ -112,6 +140,7 @@ int main(void) {
         cmocka_unit_test(test_hold_then_only_the_silent),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_window),
+        cmocka_unit_test(test_other_options),
         cmocka_unit_test(test_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

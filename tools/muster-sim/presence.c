@@ -112,6 +112,14 @@ static void begin_heartbeats(struct mu_presence *self, const json_t *reply) {
         uv_timer_start(&self->heartbeat, on_heartbeat, every, every);
 }
 
+/* Another interval than before, unless it was given on the command line. */
+static void adjust_heartbeats(struct mu_presence *self, const json_t *reply) {
+    json_int_t told = json_integer_value(json_object_get(reply, "heartbeat_ms"));
+    if (self->options.heartbeat_ms == 0 && told > 0 &&
+        (uint64_t)told != uv_timer_get_repeat(&self->heartbeat))
+        begin_heartbeats(self, reply);
+}
+
 static void note_epoch(struct mu_presence *self, const json_t *reply) {
     self->epoch = (uint64_t)json_integer_value(json_object_get(reply, "epoch"));
 }
@@ -228,6 +236,7 @@ static void on_beat(void *context, const struct mu_answer *answer) {
         json_t *reply = json_loadb(answer->json, answer->length, 0, NULL);
         mu_journal_count(self->options.journal, "heartbeats", 1);
         note_epoch(self, reply);
+        adjust_heartbeats(self, reply);
         self->options.on_beat(self->options.context, generation_of(reply), suspected);
         json_decref(reply);
     } else if (answer->status == MUSTER_UNKNOWN_INSTANCE) {
