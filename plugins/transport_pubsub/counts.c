@@ -18,15 +18,21 @@ static const struct {
 static const struct {
     const char *metric;
     const char *why;
+    const char *help;
 } refusals_table[PUBSUB_REFUSALS] = {
-    [PUBSUB_TOO_LARGE] = {"refused_too_large_total", "a message is longer than max_message"},
-    [PUBSUB_NOT_JSON] = {"refused_not_json_total", "a message is not one strict JSON object"},
+    [PUBSUB_TOO_LARGE] = {"refused_too_large_total", "a message is longer than max_message",
+                          "Messages answered nowhere: longer than max_message"},
+    [PUBSUB_NOT_JSON] = {"refused_not_json_total", "a message is not one strict JSON object",
+                         "Messages answered nowhere: not one strict JSON object"},
     [PUBSUB_NO_REPLY_TO] = {"refused_no_reply_to_total",
-                            "a message has no reply_to that is an inbox of this namespace"},
+                            "a message has no reply_to that is an inbox of this namespace",
+                            "Messages answered nowhere: no reply_to that is an inbox"},
     [PUBSUB_NO_INSTANCE] = {"refused_no_instance_total",
-                            "an anonymous request does not say which instance it is of"},
+                            "an anonymous request does not say which instance it is of",
+                            "Messages answered nowhere: anonymous, and of no instance"},
     [PUBSUB_FOREIGN_REPLY_TO] = {"refused_foreign_reply_to_total",
-                                 "reply_to is not the inbox of the requester's own instance"},
+                                 "reply_to is not the inbox of the requester's own instance",
+                                 "Messages answered nowhere: reply_to is somebody else's inbox"},
 };
 
 void pubsub_counts_init(struct pubsub_door *door) {
@@ -35,9 +41,8 @@ void pubsub_counts_init(struct pubsub_door *door) {
                                                     counts_table[i].metric, counts_table[i].help);
     }
     for (size_t i = PUBSUB_ACCEPTED + 1; i < PUBSUB_REFUSALS; i++) {
-        door->refused_metrics[i] =
-            door->host->metric(door->plugin, MUSTER_COUNTER, refusals_table[i].metric,
-                               "Messages that were answered nowhere");
+        door->refused_metrics[i] = door->host->metric(
+            door->plugin, MUSTER_COUNTER, refusals_table[i].metric, refusals_table[i].help);
     }
     door->pending_metric =
         door->host->metric(door->plugin, MUSTER_GAUGE, "pending", "Requests not yet answered");
