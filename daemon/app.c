@@ -207,8 +207,9 @@ static enum muster_status listen_for_scrapes(struct mu_app *app) {
     if (app->scrape == NULL) {
         return mu_error_prefix(&app->failure, "metrics.listen");
     }
-    MU_LOG(app->log, MU_LOG_INFO, "metrics.listening",
-           MU_STR("address", app->config->metrics.listen));
+    char address[MU_ENDPOINT_SIZE];
+    mu_scrape_address(app->scrape, address, sizeof address);
+    MU_LOG(app->log, MU_LOG_INFO, "metrics.listening", MU_STR("address", address));
     return MUSTER_OK;
 }
 

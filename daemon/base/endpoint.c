@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_SIZE 64
-
 static bool read_port(const char *text, in_port_t *port) {
     char *end = NULL;
     if (text[0] < '0' || text[0] > '9') {
@@ -39,7 +37,7 @@ static bool read_six(const char *host, const char *port, struct mu_endpoint *end
 }
 
 bool mu_endpoint_read(const char *text, struct mu_endpoint *endpoint) {
-    char host[HOST_SIZE];
+    char host[MU_ENDPOINT_SIZE];
     const char *colon = strrchr(text, ':');
     bool six = text[0] == '[';
     size_t length = colon != NULL ? (size_t)(colon - text) : 0;

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#define MU_ENDPOINT_SIZE 64 /* of one as text */
+
 struct mu_endpoint {
     struct sockaddr_storage address;
     bool loopback; /* only this machine reaches it */

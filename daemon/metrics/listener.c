@@ -1,5 +1,7 @@
 #include "metrics/listener.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +228,23 @@ struct mu_scrape *mu_scrape_create(const struct mu_scrape_options *options,
                        "Connections to metrics.listen that no room was for");
     count(self, 200, 0); /* the series is there from the first scrape on */
     return self;
+}
+
+void mu_scrape_address(const struct mu_scrape *self, char *out, size_t size) {
+    struct sockaddr_storage bound = {0};
+    int length = sizeof bound;
+    char host[INET6_ADDRSTRLEN] = "";
+    if (uv_tcp_getsockname(&self->socket, (struct sockaddr *)&bound, &length) != 0) {
+        snprintf(out, size, "%s", self->options.address);
+    } else if (bound.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)&bound;
+        uv_ip6_name(six, host, sizeof host);
+        snprintf(out, size, "[%s]:%u", host, (unsigned)ntohs(six->sin6_port));
+    } else {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)&bound;
+        uv_ip4_name(four, host, sizeof host);
+        snprintf(out, size, "%s:%u", host, (unsigned)ntohs(four->sin_port));
+    }
 }
 
 void mu_scrape_close(struct mu_scrape **listener) {

@@ -36,6 +36,8 @@ struct mu_scrape_options {
 
 /* NULL, with `error`: the address is none, or cannot be listened at. */
 struct mu_scrape *mu_scrape_create(const struct mu_scrape_options *options, struct mu_error *error);
+/* Where it listens, as text: of port 0 the one that was given. */
+void mu_scrape_address(const struct mu_scrape *listener, char *out, size_t size);
 /* No callback from now on; the memory goes once the loop has closed the handles. Clears the
  * pointer; NULL in it is fine. */
 void mu_scrape_close(struct mu_scrape **listener);

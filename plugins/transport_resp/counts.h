@@ -33,7 +33,8 @@
     X(PUSHES, COUNTER, "pushes_total", "Messages given to subscribers")                            \
     X(LIFELINES, GAUGE, "lifelines", "Instances whose socket is watched")                          \
     X(SIGNALS, COUNTER, "lifeline_signals_total", "Ends of lifelines that were told")              \
-    X(SIGNALS_LOST, COUNTER, "lifeline_signals_lost_total", "Ends of lifelines that could not be told")
+    X(SIGNALS_LOST, COUNTER, "lifeline_signals_lost_total",                                        \
+      "Ends of lifelines that could not be told")
 
 enum resp_count {
 #define RESP_COUNT_ENUM(name, kind, metric, help) RESP_COUNT_##name,
