@@ -5,14 +5,16 @@
 #   lib/systemd/system/musterd.service  lib/sysusers.d/muster.conf  lib/tmpfiles.d/muster.conf
 #   share/man/man{1,5,8}/*.gz           when scdoc was there (docs/man)
 #   etc/muster/muster.yaml              never over one that is there (/etc when the prefix is /usr)
-#   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/{muster.yaml,users.acl},
+#   share/doc/muster/                   README, CHANGELOG, LICENSE, docs, examples/{muster.yaml,users.acl,
+#                                       muster.rules.yml (Prometheus), muster.json (Grafana)},
 #                                       examples/plugins: sources that build with muster.pc
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/muster" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         COMPONENT dev FILES_MATCHING PATTERN "*.h")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md"
         PATTERN man EXCLUDE)
-install(FILES etc/muster.yaml etc/users.acl DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
+install(FILES etc/muster.yaml etc/users.acl etc/prometheus/muster.rules.yml etc/grafana/muster.json
+        DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
 install(DIRECTORY plugins/examples/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples/plugins"
         COMPONENT dev)
 
