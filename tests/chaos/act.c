@@ -72,7 +72,25 @@ static void act_on_links(struct ch_stage *stage, const struct ch_step *step) {
             act_on_one(stage, step, stage->links.list[actor->link + i].name);
 }
 
+/* Redis gives up the connections whose packets were dropped, so that nothing arrives late of what
+ * its sender has given up. */
+static void close_dropped(struct ch_stage *stage, unsigned daemon) {
+    if (stage->port == 0 || stage->redis == NULL)
+        return;
+    mt_command(stage->redis, "CLIENT KILL LADDR " CH_DAEMON_NET "%u:%d", daemon + 1, stage->port);
+    mt_redis_forget(stage->redis);
+}
+
+static void heal_packets(struct ch_stage *stage) {
+    for (unsigned i = 0; i < stage->schedule->daemons; i++)
+        if ((stage->packets.dropped >> i & 1) != 0)
+            close_dropped(stage, i);
+    ch_packets_heal(&stage->packets);
+}
+
 static void drop_packets(struct ch_stage *stage, const struct ch_step *step) {
+    if (step->over && !step->of_replica)
+        close_dropped(stage, step->target);
     ch_packets_drop(&stage->packets, step->of_replica ? CH_PACKETS_REPLICA : step->target,
                     !step->over);
 }
@@ -114,7 +132,7 @@ void ch_act(struct ch_stage *stage, const struct ch_step *step) {
 void ch_heal(struct ch_stage *stage) {
     const struct ch_schedule *schedule = stage->schedule;
     if (stage->drops)
-        ch_packets_heal(&stage->packets);
+        heal_packets(stage);
     ch_store_heal(stage);
     for (int i = 0; i < stage->links.count; i++)
         ch_links_tell(&stage->links, "heal %s", stage->links.list[i].name);

@@ -123,8 +123,11 @@ static void follow(struct ch_collector *self, const redisReply *channel, const r
     json_object_set_new(self->heard, name, json_integer(count + 1));
     if (strcmp(name, "coordinator.elected") == 0)
         follow_election(self, event);
-    if (strcmp(name, "generation.changed") == 0)
+    if (strcmp(name, "generation.changed") == 0) {
+        if (mt_int(event, "epoch") < self->epoch)
+            mt_fail(self->world, "epoch %lld is over, but rotated: %s", self->epoch, text->str);
         see_generation(self, mt_str(event, "generation"));
+    }
     if (json_object_get(event, "session") != NULL) {
         mt_replay_event(self->replay, event);
         self->events += strncmp(mt_str(event, "session"), "sim.", 4) != 0;

@@ -71,8 +71,9 @@ static unsigned lasting(struct maker *maker, const struct kind *kind) {
 static bool allowed(const struct ch_schedule *schedule, enum ch_action action) {
     switch (action) {
     case CH_REDIS_KILL:
-    case CH_REDIS_PAUSE:
         return !schedule->sentinel;
+    case CH_REDIS_PAUSE:
+        return !schedule->sentinel && !schedule->packets; /* it must obey when a drop ends */
     case CH_MASTER_KILL:
     case CH_MASTER_PAUSE:
     case CH_FAILOVER:

@@ -26,6 +26,8 @@ struct mu_presence {
     uint64_t era; /* of the incarnation */
     uint64_t epoch;
     uint64_t stop_deadline_us;
+    bool unstarted; /* STOP was asked for before START was answered */
+
     uint64_t beats;
     struct mu_backoff backoff;
     uv_timer_t retry;
@@ -317,7 +319,9 @@ static void on_stop(void *context, const struct mu_answer *answer) {
         stop_later(self);
         return;
     }
-    if (answer->status != MUSTER_OK && answer->status != MUSTER_UNKNOWN_INSTANCE)
+    /* A START that was not answered may not have been carried out, nor come before this. */
+    bool other = answer->status == MUSTER_STALE_INCARNATION && self->unstarted;
+    if (answer->status != MUSTER_OK && answer->status != MUSTER_UNKNOWN_INSTANCE && !other)
         mu_journal_error(self->options.journal, "stop", self->options.instance, answer->status,
                          answer->message);
     finish(self, answer->status == MUSTER_OK);
@@ -344,6 +348,7 @@ void mu_presence_stop(struct mu_presence *self) {
         return;
     }
     self->era++;
+    self->unstarted = self->state == STARTING;
     self->state = STOPPING;
     mu_backoff_reset(&self->backoff);
     self->stop_deadline_us = mu_clock_monotonic_us() + STOP_MS * UINT64_C(1000);
