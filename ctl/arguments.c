@@ -21,11 +21,12 @@ enum command {
     EXPLAIN = 1024, /* explain-auth */
     TELL = 2048,    /* explain */
     DRAIN = 4096,
-    UNDRAIN = 8192
+    UNDRAIN = 8192,
+    DOCTOR = 16384
 };
 /* What --via can do. */
 #define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL | DRAIN | UNDRAIN)
-#define EVERY (DOORS | WATCH | FSCK | BRAKE | FLUSH | TELL)
+#define EVERY (DOORS | WATCH | FSCK | BRAKE | FLUSH | TELL | DOCTOR)
 #define ALL (EVERY | TOKEN | EXPLAIN) /* those that need no Redis, too */
 
 #define TIMEOUT_MS 5000 /* --timeout, when it is not said */
@@ -67,7 +68,7 @@ static const struct option options_table[] = {
     {"offset", NUMBER, SESSIONS, AT(offset)},
     {"repair", FLAG, FSCK, AT(repair)},
     {"watch", DURATION, FSCK, AT(listen_ms)},
-    {"patience", DURATION, FSCK, AT(patience_ms)},
+    {"patience", DURATION, FSCK | DOCTOR, AT(patience_ms)},
     {"via", TEXT, DOORS | TELL, AT(via)},
     {"door", TEXT, DOORS, AT(door)},
     {"token", TEXT, DOORS, AT(token)},
@@ -84,7 +85,7 @@ static const struct option options_table[] = {
     {"action", TEXT, EXPLAIN, AT(action)},
     {"operation", TEXT, EXPLAIN, AT(operation)},
     {"connection", TEXT, EXPLAIN, AT(connection)},
-    {"user", TEXT, EXPLAIN, AT(user)},
+    {"user", TEXT, EXPLAIN | DOCTOR, AT(user)},
 };
 
 static const struct {
@@ -94,7 +95,7 @@ static const struct {
     {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS},    {"members", MEMBERS},
     {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},          {"call", CALL},
     {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN}, {"explain", TELL},
-    {"drain", DRAIN},   {"undrain", UNDRAIN},
+    {"drain", DRAIN},   {"undrain", UNDRAIN},     {"doctor", DOCTOR},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -111,6 +112,10 @@ void mu_ctl_usage(FILE *out) {
           "                                events as they happen; --brief sums up each second\n"
           "  fsck [--repair] [--watch DURATION] [--patience DURATION] [--limit N]\n"
           "                                checks the invariants of the data, and mends them\n"
+          "  doctor [--patience DURATION] [--user USER]\n"
+          "                                what is wrong here, what comes of it, what to do.\n"
+          "                                With --config and --url: that configuration, seen by\n"
+          "                                who the URL logs in\n"
           "  explain session|connection|instance NAME [--limit N]\n"
           "                                why it leads, why it left, by the journal in Redis\n"
           "  brake [release]               does the brake hold, and let it go\n"
@@ -340,7 +345,8 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
     } else if ((allowed & command) == 0) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "--%s does not go with '%s'", last_narrow,
                      options->command);
-    } else if (options->url != NULL && (options->config != NULL || options->state_dir != NULL)) {
+    } else if (options->url != NULL &&
+               ((options->config != NULL && command != DOCTOR) || options->state_dir != NULL)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "--url says by itself where Redis is; leave out --config and --state-dir");
     } else if ((options->sentinels == NULL) != (options->master == NULL)) {

@@ -52,7 +52,7 @@ struct mu_ctl_options {
     const char *instance; /* pubsub: whose inbox is answered into; NULL: see via/door.h;
                            * token: bound to; explain-auth: that is named */
     uint64_t timeout_ms;  /* doors: how long an answer is waited for */
-    /* explain-auth; `kind` also of token */
+    /* explain-auth; `kind` also of token, `user` also of doctor: whose rights in Redis */
     const char *principal, *kind, *action, *operation, *connection, *user;
     const char *expires; /* token: a date */
     /* drain, undrain */
@@ -101,5 +101,7 @@ enum mu_ctl_exit mu_ctl_drain(struct mu_ctl *ctl, struct mu_via *via);
 /* Those that need no Redis. */
 enum mu_ctl_exit mu_ctl_token(const struct mu_ctl_options *options);
 enum mu_ctl_exit mu_ctl_explain_auth(const struct mu_ctl_options *options);
+/* It finds Redis by itself, and goes on without. */
+enum mu_ctl_exit mu_ctl_doctor(const struct mu_ctl_options *options);
 
 #endif

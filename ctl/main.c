@@ -84,12 +84,14 @@ static enum mu_ctl_exit run(struct mu_ctl *ctl) {
     return door ? ask_resp(ctl, options->token == NULL) : ask_redis(ctl);
 }
 
-/* What needs neither Redis nor a daemon; false: it is none of those. */
+/* What needs neither Redis nor a daemon, or goes on without; false: it is none of those. */
 static bool run_alone(const struct mu_ctl_options *options, enum mu_ctl_exit *status) {
     if (strcmp(options->command, "token") == 0) {
         *status = mu_ctl_token(options);
     } else if (strcmp(options->command, "explain-auth") == 0) {
         *status = mu_ctl_explain_auth(options);
+    } else if (strcmp(options->command, "doctor") == 0) {
+        *status = mu_ctl_doctor(options);
     } else {
         return false;
     }

@@ -22,37 +22,35 @@ static enum mu_ctl_exit complain(enum mu_ctl_exit status, const char *text) {
     return status;
 }
 
-static enum mu_ctl_exit address_of_state_dir(struct mu_ctl *ctl) {
-    struct mu_error error = {0};
-    if (mu_managed_address(ctl->state_dir, &ctl->address, &error) != MUSTER_OK) {
-        fprintf(stderr,
-                "musterctl: no Redis of muster's own in %s: %s; is musterd running with this state "
-                "directory? Name another with --state-dir, or a Redis with --url\n",
-                ctl->state_dir, error.text);
+static enum mu_ctl_exit address_of_state_dir(struct mu_ctl *ctl, struct mu_error *error) {
+    struct mu_error why = {0};
+    if (mu_managed_address(ctl->state_dir, &ctl->address, &why) != MUSTER_OK) {
+        mu_error_set(error, why.status,
+                     "no Redis of muster's own in %s: %s; is musterd running with this state "
+                     "directory? Name another with --state-dir, or a Redis with --url",
+                     ctl->state_dir, why.text);
         return MU_CTL_UNREACHABLE;
     }
     return MU_CTL_FINE;
 }
 
-static enum mu_ctl_exit address_of_url(struct mu_ctl *ctl) {
-    struct mu_error error = {0};
-    if (mu_redis_address_parse(ctl->url, &ctl->address, &error) != MUSTER_OK) {
-        mu_error_prefix(&error, "%s", ctl->source);
-        return complain(MU_CTL_USAGE, error.text);
+static enum mu_ctl_exit address_of_url(struct mu_ctl *ctl, struct mu_error *error) {
+    if (mu_redis_address_parse(ctl->url, &ctl->address, error) != MUSTER_OK) {
+        mu_error_prefix(error, "%s", ctl->source);
+        return MU_CTL_USAGE;
     }
     return MU_CTL_FINE;
 }
 
-static enum mu_ctl_exit set_tls(struct mu_ctl *ctl) {
-    struct mu_error error = {0};
+static enum mu_ctl_exit set_tls(struct mu_ctl *ctl, struct mu_error *error) {
     struct mu_redis_tls_options tls = {.ca = ctl->tls.ca,
                                        .certificate = ctl->tls.certificate,
                                        .key = ctl->tls.key,
                                        .server_name = ctl->tls.server_name};
-    if (mu_redis_address_set_tls(&ctl->address, &tls, &error) != MUSTER_OK ||
-        mu_tls_check(&ctl->address, &error) != MUSTER_OK) {
-        mu_error_prefix(&error, "--tls-… or redis.tls");
-        return complain(MU_CTL_USAGE, error.text);
+    if (mu_redis_address_set_tls(&ctl->address, &tls, error) != MUSTER_OK ||
+        mu_tls_check(&ctl->address, error) != MUSTER_OK) {
+        mu_error_prefix(error, "--tls-… or redis.tls");
+        return MU_CTL_USAGE;
     }
     return MU_CTL_FINE;
 }
@@ -276,29 +274,35 @@ redisContext *mu_ctl_connect_to(const struct mu_ctl *ctl, const struct mu_redis_
     return NULL;
 }
 
-enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl) {
-    struct mu_error error = {0};
+enum mu_ctl_exit mu_ctl_try(struct mu_ctl *ctl, struct mu_error *error) {
+    struct mu_error why = {0};
     enum mu_ctl_exit status = MU_CTL_FINE;
     if (ctl->places.count > 0) {
         snprintf(ctl->where, sizeof ctl->where, "(the master '%s')", ctl->master);
     } else {
-        status = ctl->url != NULL ? address_of_url(ctl) : address_of_state_dir(ctl);
-        status = status == MU_CTL_FINE ? set_tls(ctl) : status;
+        status = ctl->url != NULL ? address_of_url(ctl, error) : address_of_state_dir(ctl, error);
+        status = status == MU_CTL_FINE ? set_tls(ctl, error) : status;
         mu_redis_address_describe(&ctl->address, ctl->where, sizeof ctl->where);
     }
     if (status != MU_CTL_FINE) {
         return status;
     }
-    ctl->redis = mu_ctl_connect(ctl, "musterctl", &error);
+    ctl->redis = mu_ctl_connect(ctl, "musterctl", &why);
     if (ctl->redis == NULL) {
-        fprintf(stderr,
-                "musterctl: Redis at %s cannot be used: %s; is it running, and is this the right "
-                "one? Name it with --url, --sentinel, --state-dir or --config\n",
-                ctl->where, error.text);
+        mu_error_set(error, why.status,
+                     "Redis at %s cannot be used: %s; is it running, and is this the right one? "
+                     "Name it with --url, --sentinel, --state-dir or --config",
+                     ctl->where, why.text);
         return MU_CTL_UNREACHABLE;
     }
     mu_redis_address_describe(&ctl->address, ctl->where, sizeof ctl->where);
     return MU_CTL_FINE;
+}
+
+enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl) {
+    struct mu_error error = {0};
+    enum mu_ctl_exit status = mu_ctl_try(ctl, &error);
+    return status == MU_CTL_FINE ? status : complain(status, error.text);
 }
 
 void mu_ctl_leave(struct mu_ctl *ctl) {

@@ -10,6 +10,8 @@
 enum mu_ctl_exit mu_ctl_find(struct mu_ctl *ctl, const struct mu_ctl_options *options);
 /* Connects to Redis, after mu_ctl_find(). */
 enum mu_ctl_exit mu_ctl_reach(struct mu_ctl *ctl);
+/* The same, with the sentence in `error` instead of on stderr. */
+enum mu_ctl_exit mu_ctl_try(struct mu_ctl *ctl, struct mu_error *error);
 void mu_ctl_leave(struct mu_ctl *ctl);
 
 /* A connection to there, logged in and on the right database; the caller's to redisFree(). NULL

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "coordinator/watcher.h"
+#include "redis/key_events.h"
 #include "redis/library.h"
 
 struct mu_preparer {
@@ -83,7 +83,7 @@ static void on_notify_set(void *context, enum muster_status status, const redisR
 static void on_notify(void *context, enum muster_status status, const redisReply *reply,
                       const struct mu_error *error) {
     struct mu_preparer *self = context;
-    char merged[MU_NOTIFY_SIZE];
+    char merged[MU_KEY_EVENTS_SIZE];
     (void)error;
     if (status != MUSTER_OK) {
         return;
@@ -92,7 +92,7 @@ static void on_notify(void *context, enum muster_status status, const redisReply
     if (present == NULL) {
         notify_denied(self, reply->type == REDIS_REPLY_ERROR ? reply->str : "unexpected answer");
         ask_policy(self);
-    } else if (mu_watcher_merge(present, merged)) {
+    } else if (mu_key_events_merge(present, merged)) {
         next(self, 4, (const char *const[]){"CONFIG", "SET", "notify-keyspace-events", merged},
              on_notify_set);
     } else {

@@ -6,32 +6,6 @@
 #include "coordinator/reply.h"
 #include "registry/call.h"
 
-#define NEEDED "KEgxe"
-#define CLASSES_OF_A "g$lshzxetd"
-
-static bool has(const char *flags, char flag) {
-    return strchr(flags, flag) != NULL ||
-           (strchr(CLASSES_OF_A, flag) != NULL && strchr(flags, 'A') != NULL);
-}
-
-bool mu_watcher_merge(const char *present, char out[MU_NOTIFY_SIZE]) {
-    bool changed = false;
-    size_t length = 0;
-    /* Every flag that Redis knows fits; what does not is no flag. */
-    for (const char *at = present; *at != '\0' && length < MU_NOTIFY_SIZE / 2; at++) {
-        out[length++] = *at;
-    }
-    out[length] = '\0';
-    for (const char *flag = NEEDED; *flag != '\0'; flag++) {
-        if (!has(out, *flag)) {
-            out[length++] = *flag;
-            out[length] = '\0';
-            changed = true;
-        }
-    }
-    return changed;
-}
-
 void mu_watcher_subscribe(struct mu_subscriber *subscriber, const char *name_space,
                           unsigned database) {
     char name[MU_KEY_SIZE];

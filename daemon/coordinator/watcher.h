@@ -14,12 +14,6 @@
 #include "base/ids.h"
 #include "redis/subscriber.h"
 
-#define MU_NOTIFY_SIZE 32
-
-/* Merges `K E g x e` into the value of notify-keyspace-events. True: `out` differs in meaning from
- * `present` and should be set. Pure. */
-bool mu_watcher_merge(const char *present, char out[MU_NOTIFY_SIZE]);
-
 enum mu_signal_kind {
     MU_SIGNAL_NONE,
     MU_SIGNAL_HEARTBEAT,     /* instance, incarnation */

@@ -1,7 +1,11 @@
 #include "plugin/offline.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/alloc.h"
+#include "plugin/internal.h"
 
 /* ---- the host ---- */
 
@@ -86,4 +90,41 @@ enum muster_status mu_offline_read(const struct mu_config *config, const struct 
     }
     return mu_error_set(error, MUSTER_BAD_REQUEST, "plugins.load: '%s' is not loaded",
                         schema->plugin);
+}
+
+/* ---- a file ---- */
+
+static enum muster_status take(struct muster_plugin *plugin, const struct mu_config *config,
+                               const struct muster_config *entry, struct mu_error *error) {
+    const struct muster_config *given = mu_tree_get(entry, "config");
+    struct muster_config *checked = NULL;
+    enum muster_status status =
+        mu_plugin_find(config, mu_tree_get(entry, "name")->text, &plugin->file, error);
+    status = status == MUSTER_OK ? mu_plugin_check_file(plugin->file, error) : status;
+    status = status == MUSTER_OK ? mu_plugin_open(plugin, error) : status;
+    if (status != MUSTER_OK) {
+        return mu_error_prefix(error, "%s: plugins.load", entry->place);
+    }
+    status = mu_schema_check(&plugin->schema,
+                             given != NULL && given->kind == MU_TREE_MAPPING ? given : NULL,
+                             given != NULL ? given->place : entry->place,
+                             config->plugins.load->directory, &checked, error);
+    mu_tree_destroy(&checked);
+    return status;
+}
+
+enum muster_status mu_offline_examine(const struct mu_config *config,
+                                      const struct muster_config *entry,
+                                      struct mu_offline_plugin *out, struct mu_error *error) {
+    struct muster_plugin *plugin = mu_calloc(1, sizeof *plugin);
+    enum muster_status status = take(plugin, config, entry, error);
+    if (status == MUSTER_OK) {
+        snprintf(out->name, sizeof out->name, "%s", plugin->name);
+        snprintf(out->version, sizeof out->version, "%s", plugin->version);
+        out->abi_minor = plugin->abi_minor;
+    }
+    free(plugin->name);
+    free(plugin->file);
+    free(plugin);
+    return status;
 }

@@ -6,6 +6,8 @@
 #include "config/config.h"
 #include "plugin/schema.h"
 
+#define MU_OFFLINE_TEXT 128
+
 /* A host that has the slots config_* and no others. A node must be given to each: it knows of no
  * plugin. Static storage. */
 const struct muster_host *mu_offline_host(void);
@@ -15,5 +17,19 @@ const struct muster_host *mu_offline_host(void);
  * BAD_REQUEST: it is not there, or something in it is wrong. Reads secret files: may block. */
 enum muster_status mu_offline_read(const struct mu_config *config, const struct mu_schema *schema,
                                    struct muster_config **checked, struct mu_error *error);
+
+/* What a plugin says of itself. */
+struct mu_offline_plugin {
+    char name[MU_OFFLINE_TEXT];
+    char version[MU_OFFLINE_TEXT];
+    uint32_t abi_minor;
+};
+
+/* All that musterd does with an entry of plugins.load before it calls the plugin: the file is
+ * found, is nobody else's to write, is of our ABI, and its `config:` fits. The error is the
+ * daemon's own sentence. Loads the file into this process, for good. */
+enum muster_status mu_offline_examine(const struct mu_config *config,
+                                      const struct muster_config *entry,
+                                      struct mu_offline_plugin *out, struct mu_error *error);
 
 #endif

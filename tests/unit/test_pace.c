@@ -6,6 +6,7 @@
 #include "coordinator/pace.h"
 #include "coordinator/redis_time.h"
 #include "coordinator/watcher.h"
+#include "redis/key_events.h"
 
 /* Slices of a constant cost a unit. Returns the largest time of one after the first few. */
 static uint64_t run(struct mu_pace *pace, uint64_t fixed_us, uint64_t unit_ns, int slices) {
@@ -113,17 +114,17 @@ static void test_confirm_or_rotate(void **state) {
 }
 
 static void test_notify_flags(void **state) {
-    char out[MU_NOTIFY_SIZE];
+    char out[MU_KEY_EVENTS_SIZE];
     (void)state;
-    assert_true(mu_watcher_merge("", out));
+    assert_true(mu_key_events_merge("", out));
     assert_string_equal(out, "KEgxe");
-    assert_false(mu_watcher_merge("gxeKE", out));
-    assert_false(mu_watcher_merge("AKE", out));
-    assert_true(mu_watcher_merge("AK", out));
+    assert_false(mu_key_events_merge("gxeKE", out));
+    assert_false(mu_key_events_merge("AKE", out));
+    assert_true(mu_key_events_merge("AK", out));
     assert_string_equal(out, "AKE");
-    assert_true(mu_watcher_merge("Elm", out));
+    assert_true(mu_key_events_merge("Elm", out));
     assert_string_equal(out, "ElmKgxe");
-    assert_true(mu_watcher_merge("$lshzxetdmnKEKEKEKEKEKEKEKE", out)); /* cut, never overrun */
+    assert_true(mu_key_events_merge("$lshzxetdmnKEKEKEKEKEKEKEKE", out)); /* cut, never overrun */
 }
 
 static struct mu_signal read_message(const char *pattern, const char *channel,
