@@ -12,27 +12,22 @@
 #include "lib/test.h"
 #include "lib/wait.h"
 
-/* Short, so that a schedule of seconds sees suspicion, death and changes of the coordinator.
- * Nothing breaks when a slow machine makes them come by themselves. */
-static const char *const quick[] = {
-    "coordinator.lease=1s",
-    "coordinator.renew=300ms",
-    "detector.heartbeat=300ms",
-    "detector.suspect_after=1s",
-    "detector.dead_after=3s",
-    "detector.probe=100ms",
-    "detector.resume_grace=1s",
-    "brake.hold=1s",
-    "brake.window=5s",
-    "redis.connect_timeout=1s",
-    "redis.command_timeout=1s",
-    "redis.retry_max=500ms",
-    "scrub.interval=20ms",
-    "limits.request_timeout=2s",
-    "authorization.default=allow",
-
+/* In ms. Short, so that a schedule of seconds sees suspicion, death and changes of the coordinator.
+ * Nothing breaks when a slow machine makes them come by themselves; but where everything is slow,
+ * under sanitizers, nobody would get anywhere, so they are longer there. */
+static const struct {
+    const char *key;
+    unsigned ms;
+} quick[] = {
+    {"coordinator.lease", 1000},     {"coordinator.renew", 300},
+    {"detector.heartbeat", 300},     {"detector.suspect_after", 1000},
+    {"detector.dead_after", 3000},   {"detector.probe", 100},
+    {"detector.resume_grace", 1000}, {"brake.hold", 1000},
+    {"brake.window", 5000},          {"redis.connect_timeout", 1000},
+    {"redis.command_timeout", 1000}, {"redis.retry_max", 500},
+    {"scrub.interval", 20},          {"limits.request_timeout", 2000},
 };
-enum { QUICK = sizeof quick / sizeof *quick };
+enum { QUICK = sizeof quick / sizeof *quick, MORE = 10 };
 
 void ch_say(struct ch_stage *self, const char *format, ...) {
     va_list arguments;
@@ -68,19 +63,24 @@ static void daemon_url(const struct ch_stage *self, unsigned index, char *out, s
 
 void ch_start_daemon(struct ch_stage *self, unsigned index) {
     struct ch_actor *actor = &self->daemons[index];
-    const char *set[QUICK + 8] = {NULL};
+    const char *set[QUICK + MORE] = {NULL};
+    char times[QUICK][48];
     char url[200];
     char door[200];
     snprintf(door, sizeof door,
              "plugins.load=[{name: transport_resp, config: {listen: [\"unix://%s\"]}}]",
              door_of(self, index));
     daemon_url(self, index, url, sizeof url);
-    memcpy(set, quick, sizeof quick);
+    for (size_t i = 0; i < QUICK; i++) {
+        snprintf(times[i], sizeof times[i], "%s=%ums", quick[i].key, quick[i].ms * mt_slowness());
+        set[i] = times[i];
+    }
     set[QUICK] = door;
+    set[QUICK + 1] = "authorization.default=allow";
     if (!self->schedule->sentinel)
-        set[QUICK + 1] = url;
+        set[QUICK + 2] = url;
     for (size_t i = 0; self->schedule->sentinel && mt_sentinels_set(self->sentinels)[i]; i++)
-        set[QUICK + 1 + i] = mt_sentinels_set(self->sentinels)[i];
+        set[QUICK + 2 + i] = mt_sentinels_set(self->sentinels)[i];
     actor->process = mt_daemon_start(
         self->world, actor->name, &(struct mt_daemon_options){.server = self->server, .set = set});
     actor->down = false;
