@@ -5,24 +5,11 @@
 #include <sys/random.h>
 #include <sys/types.h>
 
+/* A bit for each byte that an id may hold: . _ ~ @ | + = - and letters and digits. */
+static const uint64_t id_bytes[4] = {UINT64_C(0x23ff680000000000), UINT64_C(0x57fffffe87ffffff)};
+
 static bool id_byte(unsigned char byte) {
-    if ((byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
-        (byte >= '0' && byte <= '9')) {
-        return true;
-    }
-    switch (byte) {
-    case '.':
-    case '_':
-    case '~':
-    case '@':
-    case '|':
-    case '+':
-    case '=':
-    case '-':
-        return true;
-    default:
-        return false;
-    }
+    return (id_bytes[byte >> 6] >> (byte & 63) & 1) != 0;
 }
 
 bool mu_id_valid(const char *id, size_t length) {

@@ -15,16 +15,41 @@ size_t mu_command_size(size_t count, const char *const *arguments, const size_t 
     return size;
 }
 
+/* "<kind><number>\r\n"; returns what is behind it. */
+static char *put_header(char *at, char kind, size_t number) {
+    char digits[20];
+    size_t used = 0;
+    do {
+        digits[used++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    *at++ = kind;
+    while (used > 0) {
+        *at++ = digits[--used];
+    }
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+/* Not redisFormatCommandArgv(): its sprintf() for each argument was a third of all instructions of
+ * a request (tests/budgets). */
 char *mu_command_format(size_t count, const char *const *arguments, const size_t *lengths,
                         size_t *length) {
-    char *bytes = NULL;
-    /* hiredis takes pointers to const strings that it does not change. */
-    long long result =
-        redisFormatCommandArgv(&bytes, (int)count, (const char **)(uintptr_t)arguments, lengths);
-    if (result < 0) {
+    char *bytes = malloc(mu_command_size(count, arguments, lengths));
+    if (!bytes) {
         abort();
     }
-    *length = (size_t)result;
+    char *at = put_header(bytes, '*', count);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = lengths ? lengths[i] : strlen(arguments[i]);
+        at = put_header(at, '$', size);
+        memcpy(at, arguments[i], size);
+        at += size;
+        *at++ = '\r';
+        *at++ = '\n';
+    }
+    *length = (size_t)(at - bytes);
     return bytes;
 }
 

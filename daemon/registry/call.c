@@ -176,18 +176,40 @@ enum muster_status mu_call_texts(struct mu_link *link, const char *name_space,
     return dispatch(link, false, &words, count, callback, context);
 }
 
+/* Where the next byte goes; aborts when the text does not fit. */
+static char *put(char *at, const char *end, const char *text, size_t length) {
+    if (length >= (size_t)(end - at)) {
+        abort();
+    }
+    memcpy(at, text, length);
+    return at + length;
+}
+
+/* By hand what only needs %s, as nearly all keys do. */
 char *mu_key(char out[MU_KEY_SIZE], const char *name_space, const char *format, ...) {
-    int start = snprintf(out, MU_KEY_SIZE, "{%s}:", name_space);
-    if (start < 0 || start >= MU_KEY_SIZE) {
-        abort();
-    }
-    size_t left = MU_KEY_SIZE - (size_t)start;
+    char *at = out;
+    const char *end = out + MU_KEY_SIZE;
     va_list list;
+    at = put(at, end, "{", 1);
+    at = put(at, end, name_space, strlen(name_space));
+    at = put(at, end, "}:", 2);
     va_start(list, format);
-    int length = vsnprintf(out + start, left, format, list);
-    va_end(list);
-    if (length < 0 || (size_t)length >= left) {
-        abort();
+    for (const char *mark = strchr(format, '%'); mark && mark[1] == 's';
+         mark = strchr(format, '%')) {
+        const char *text = va_arg(list, const char *);
+        at = put(at, end, format, (size_t)(mark - format));
+        at = put(at, end, text, strlen(text));
+        format = mark + 2;
     }
+    if (!strchr(format, '%')) {
+        at = put(at, end, format, strlen(format));
+        *at = '\0';
+    } else {
+        int length = vsnprintf(at, (size_t)(end - at), format, list);
+        if (length < 0 || length >= end - at) {
+            abort();
+        }
+    }
+    va_end(list);
     return out;
 }

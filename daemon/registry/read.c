@@ -46,6 +46,8 @@ void mu_read_destroy(struct mu_read *self) {
 }
 
 static void finish(struct mu_read *self) {
+    struct mu_gate *gate = self->inside ? self->gate : NULL;
+    size_t fields = self->fields;
     if (!self->abandoned) {
         struct mu_answer answer = {.status = self->error.status};
         if (answer.status == MUSTER_OK) {
@@ -57,6 +59,15 @@ static void finish(struct mu_read *self) {
         self->callback(self->context, &answer);
     }
     mu_read_destroy(self);
+    if (gate) {
+        mu_gate_leave(gate, fields);
+    }
+}
+
+void mu_read_settle(struct mu_read *self) {
+    if (self->pending == 0 && !self->waiting) {
+        finish(self);
+    }
 }
 
 /* ---- replies ---- */
@@ -92,9 +103,7 @@ static void on_reply(void *context, enum muster_status status, const redisReply 
         self->index = 0;
         self->done(self);
     }
-    if (self->pending == 0) {
-        finish(self);
-    }
+    mu_read_settle(self);
 }
 
 void mu_read_send_words(struct mu_read *self, const char *key, const char *const words[]) {

@@ -19,6 +19,7 @@
 
 #include "base/buffer.h"
 #include "registry/call.h"
+#include "registry/gate.h"
 #include "registry/registry.h"
 
 #define MU_READ_SNAPSHOT_MAX 5000 /* members in one answer without pages, and of one page */
@@ -44,6 +45,14 @@ struct mu_read {
     size_t index;          /* of the reply in its batch */
     size_t pending;        /* replies to come */
     bool abandoned;        /* apply() said no: nobody waits for it */
+
+    struct mu_gate *gate; /* of the registry */
+    size_t fields;        /* that it asked the gate for */
+    bool inside;          /* counted by the gate */
+    bool waiting;         /* for its turn: it is not over though nothing is pending */
+    uint64_t since;       /* when it began to wait, CLOCK_BOOTTIME in ms */
+    void (*start)(struct mu_read *read);
+    struct mu_read *next; /* in the queue of the gate */
 
     void (*step)(struct mu_read *read, const redisReply *reply, const char *key);
     void (*done)(struct mu_read *read);

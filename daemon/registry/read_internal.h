@@ -9,6 +9,9 @@
 /* Copies the arguments. The caller sets link, name_space, version, callback and context. */
 struct mu_read *mu_read_create(size_t count, const struct muster_text *arguments);
 void mu_read_destroy(struct mu_read *read);
+/* Something happened to it: when nothing is pending and it waits for no turn, it is over (and
+ * gone). */
+void mu_read_settle(struct mu_read *read);
 
 /* The present generation, empty when there is none: ask in a batch, take its reply, then compare
  * with the `#gen` of a session (NULL: not equal). */

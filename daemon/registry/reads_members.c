@@ -13,7 +13,10 @@
  *
  * The leader is the stored one: it belongs to the `gen` beside it, as in a plain HGETALL.
  *
- * Ways to fail: those of read.h; a member that cannot be read; an answer beyond its bound.
+ * Only some of all lists are under way at Redis at once (gate.h).
+ *
+ * Ways to fail: those of read.h and gate.h; a member that cannot be read; an answer beyond its
+ * bound.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,11 +234,14 @@ static void page_step(struct mu_read *self, const redisReply *reply, const char 
     answer(self, mu_read_at(reply, 1), cursor, key);
 }
 
+static uint64_t page_size(const struct members *members) {
+    return members->page.count < members->most ? members->page.count : members->most;
+}
+
 static void ask_page(struct mu_read *self) {
     const struct members *members = self->state;
-    uint64_t most = members->page.count < members->most ? members->page.count : members->most;
     char key[MU_KEY_SIZE], count[24];
-    snprintf(count, sizeof count, "%" PRIu64, most);
+    snprintf(count, sizeof count, "%" PRIu64, page_size(members));
     self->step = page_step;
     session_key(self, key);
     mu_read_send(self, key, "HMGET", "#seq", "#leader", "#term", "#count", "#anonymous", "#gen");
@@ -260,15 +266,19 @@ static void first_step(struct mu_read *self, const redisReply *reply, const char
     }
 }
 
+static void ask_whole(struct mu_read *self) {
+    char key[MU_KEY_SIZE];
+    self->step = whole_step;
+    mu_read_send(self, session_key(self, key), "HGETALL");
+}
+
 static void first_done(struct mu_read *self) {
     const struct members *members = self->state;
-    char key[MU_KEY_SIZE];
     self->done = nothing_more;
     if (members->page.asked || members->length > members->most + OWN_FIELDS) {
-        ask_page(self);
+        mu_gate_enter(self->gate, self, (size_t)page_size(members), ask_page);
     } else {
-        self->step = whole_step;
-        mu_read_send(self, session_key(self, key), "HGETALL");
+        mu_gate_enter(self->gate, self, (size_t)members->length, ask_whole);
     }
 }
 

@@ -16,6 +16,7 @@ struct mu_registry {
     char *name_space;
     char *version;
     struct mu_error refusal;
+    struct mu_gate gate;
 };
 
 /* NULL: it is a function. */
@@ -93,6 +94,7 @@ static enum muster_status start(struct mu_registry *self, mu_read_start begin, s
     read->link = self->link;
     read->name_space = self->name_space;
     read->version = self->version;
+    read->gate = &self->gate;
     read->callback = callback;
     read->context = context;
     begin(read);

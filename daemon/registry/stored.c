@@ -9,6 +9,10 @@
 static const char *skip_text(const char *at, const char *end) {
     while (at < end) {
         unsigned char byte = (unsigned char)*at;
+        if (byte >= 0x5d ? byte < 0x80 : byte > '"' && byte != '\\') {
+            at++; /* nearly all of them */
+            continue;
+        }
         if (byte == '"') {
             return at + 1;
         }

@@ -106,20 +106,22 @@ static enum muster_status check(const struct muster_operation_info *info, size_t
     enum muster_status status;
     char word[WORD];
     char shown[SHOWN];
-    word_of(info->usage, index, word);
-    if (text->length > argument_max) {
+    bool long_one = text->length > argument_max;
+    bool holds_nul = !long_one && memchr(text->data, '\0', text->length) != NULL;
+    const char *allowed = long_one || holds_nul ? NULL : wrong(letter, text, &status);
+    if (!long_one && !holds_nul && allowed == NULL) {
+        return MUSTER_OK;
+    }
+    word_of(info->usage, index, word); /* only now: most arguments are right */
+    if (long_one) {
         return mu_error_set(error, MUSTER_TOO_LARGE,
                             "%s: argument %zu (%s) has %zu bytes; allowed are %zu", info->name,
                             index + 1, word, text->length, argument_max);
     }
-    if (memchr(text->data, '\0', text->length) != NULL) {
+    if (holds_nul) {
         return mu_error_set(error, MUSTER_BAD_REQUEST,
                             "%s: argument %zu (%s) has a NUL byte; none is allowed", info->name,
                             index + 1, word);
-    }
-    const char *allowed = wrong(letter, text, &status);
-    if (allowed == NULL) {
-        return MUSTER_OK;
     }
     show(text, shown);
     /* A resume secret is not repeated. */
