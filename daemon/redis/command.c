@@ -1,6 +1,5 @@
 #include "redis/command.h"
 
-#include <hiredis/hiredis.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,5 +59,5 @@ void mu_command_append(struct mu_buffer *buffer, size_t count, const char *const
         abort();
     }
     explicit_bzero(bytes, length);
-    redisFreeCommand(bytes);
+    free(bytes);
 }

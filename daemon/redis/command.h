@@ -6,8 +6,8 @@
 
 #include "base/buffer.h"
 
-/* `lengths` may be NULL: the arguments are C strings then. The bytes are for redisFreeCommand();
- * aborts when the memory is exhausted. */
+/* `lengths` may be NULL: the arguments are C strings then. The bytes are for free() (which
+ * redisFreeCommand() is); aborts when the memory is exhausted. */
 char *mu_command_format(size_t count, const char *const *arguments, const size_t *lengths,
                         size_t *length);
 /* The size that mu_command_format() will need at most. */
