@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/ids.h"
 
 enum command {
     STATUS = 1,
@@ -22,11 +23,16 @@ enum command {
     TELL = 2048,    /* explain */
     DRAIN = 4096,
     UNDRAIN = 8192,
-    DOCTOR = 16384
+    DOCTOR = 16384,
+    BURY = 1 << 16,
+    REAP = 1 << 17,
+    STEP_DOWN = 1 << 18
 };
+/* What changes something for others, and is confirmed. */
+#define ORDERS (BRAKE | FLUSH | BURY | REAP | STEP_DOWN)
 /* What --via can do. */
-#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL | DRAIN | UNDRAIN)
-#define EVERY (DOORS | WATCH | FSCK | BRAKE | FLUSH | TELL | DOCTOR)
+#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL | DRAIN | UNDRAIN | ORDERS)
+#define EVERY (DOORS | WATCH | FSCK | TELL | DOCTOR)
 #define ALL (EVERY | TOKEN | EXPLAIN) /* those that need no Redis, too */
 
 #define TIMEOUT_MS 5000 /* --timeout, when it is not said */
@@ -78,6 +84,7 @@ static const struct option options_table[] = {
     {"notice", DURATION, DRAIN, AT(notice_ms)},
     {"wait", FLAG, DRAIN, AT(wait)},
     {"off", FLAG, DRAIN, AT(off)},
+    {"yes", FLAG, ORDERS, AT(yes)},
     {"kind", TEXT, TOKEN | EXPLAIN, AT(kind)},
     {"role", LIST, TOKEN | EXPLAIN, LIST_AT(roles, role_count)},
     {"expires", TEXT, TOKEN, AT(expires)},
@@ -92,10 +99,11 @@ static const struct {
     const char *name;
     enum command command;
 } commands_table[] = {
-    {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS},    {"members", MEMBERS},
-    {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},          {"call", CALL},
-    {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN}, {"explain", TELL},
-    {"drain", DRAIN},   {"undrain", UNDRAIN},     {"doctor", DOCTOR},
+    {"status", STATUS}, {"instances", INSTANCES}, {"sessions", SESSIONS},     {"members", MEMBERS},
+    {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},           {"call", CALL},
+    {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN},  {"explain", TELL},
+    {"drain", DRAIN},   {"undrain", UNDRAIN},     {"doctor", DOCTOR},         {"bury", BURY},
+    {"reap", REAP},     {"step-down", STEP_DOWN}, {"flush-decisions", FLUSH},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -118,14 +126,19 @@ void mu_ctl_usage(FILE *out) {
           "                                who the URL logs in\n"
           "  explain session|connection|instance NAME [--limit N]\n"
           "                                why it leads, why it left, by the journal in Redis\n"
-          "  brake [release]               does the brake hold, and let it go\n"
+          "  brake                         does the brake hold\n"
+          "  brake release                 lets it go\n"
+          "  bury INSTANCE                 declares it dead: its connections leave\n"
+          "  reap [INSTANCE]               removes what it left behind without waiting for it\n"
+          "  step-down [DAEMON]            lets another daemon coordinate\n"
+          "  flush-decisions               lets every daemon forget cached decisions\n"
+          "                                these five ask at the terminal; --yes: they do not\n"
           "  drain INSTANCE [--rate N/s [--notice DURATION]] [--wait [--timeout DURATION]]\n"
           "                                no new connections, its leaderships move; with a rate\n"
           "                                its connections are told to move, so many a second,\n"
           "                                and have 30s (--notice) to do so. --wait shows how far\n"
           "                                it is, until none is left (10m, --timeout)\n"
           "  undrain INSTANCE              ends that (also drain INSTANCE --off)\n"
-          "  flush                         lets every daemon forget cached decisions\n"
           "  call OPERATION [ARGUMENT]...  any operation, through a door; -- ends the options\n"
           "  token new NAME [--kind instance|operator|user] [--instance ID] [--role R]...\n"
           "        [--expires DATE]        a fresh token, and what auth_rules must know of it\n"
@@ -143,9 +156,9 @@ void mu_ctl_usage(FILE *out) {
           "--tls-cert FILE and --tls-key FILE where Redis demands a client's certificate,\n"
           "--tls-server-name NAME when its certificate is for another name.\n"
           "\n"
-          "status, instances, sessions, members, drain and call ask a musterd, at the first unix\n"
-          "socket on which transport_resp listens by the configuration, and Redis itself when\n"
-          "none answers; else with\n"
+          "status, instances, sessions, members, drain, call, brake, bury, reap, step-down and\n"
+          "flush-decisions ask a musterd, at the first unix socket on which transport_resp\n"
+          "listens by the configuration, and Redis itself when none answers; else with\n"
           "  --door unix:///path|host:port  [--token TOKEN|file:PATH] [--timeout DURATION]\n"
           "  --via pubsub [--token TOKEN|file:PATH] [--instance ID] [--timeout DURATION]\n"
           "  --via redis\n"
@@ -378,7 +391,14 @@ static bool check(const struct mu_ctl_options *options, int command, int allowed
     } else if (command == EXPLAIN && !check_explain(options)) {
         mu_error_set(error, MUSTER_BAD_REQUEST,
                      "explain-auth takes --action or --operation, and one --session at most");
-    } else if ((command & (MEMBERS | BRAKE | CALL | TOKEN | TELL | DRAIN | UNDRAIN)) == 0 &&
+    } else if (command == BURY && options->argument == NULL) {
+        mu_error_set(error, MUSTER_BAD_REQUEST, "bury needs the name of an instance");
+    } else if ((command & (BURY | REAP | STEP_DOWN)) != 0 && options->argument != NULL &&
+               !mu_id_valid(options->argument, strlen(options->argument))) {
+        mu_error_set(error, MUSTER_BAD_REQUEST,
+                     "a name has 1 to 128 bytes of A-Z a-z 0-9 . _ ~ @ | + = -");
+    } else if ((command & (MEMBERS | BRAKE | CALL | TOKEN | TELL | DRAIN | UNDRAIN | BURY | REAP |
+                           STEP_DOWN)) == 0 &&
                options->argument != NULL) {
         mu_error_set(error, MUSTER_BAD_REQUEST, "'%s' takes no argument '%s'", options->command,
                      options->argument);

@@ -55,6 +55,7 @@ struct mu_ctl_options {
     /* explain-auth; `kind` also of token, `user` also of doctor: whose rights in Redis */
     const char *principal, *kind, *action, *operation, *connection, *user;
     const char *expires; /* token: a date */
+    bool yes;            /* orders: not asked for confirmation */
     /* drain, undrain */
     uint64_t rate;      /* connections told to move a second; 0: none */
     uint64_t notice_ms; /* that each of them has; 0: not said */
@@ -91,12 +92,13 @@ enum mu_ctl_exit mu_ctl_sessions(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_members(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_watch(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_fsck(struct mu_ctl *ctl);
-enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl);
-enum mu_ctl_exit mu_ctl_flush(struct mu_ctl *ctl);
 enum mu_ctl_exit mu_ctl_explain(struct mu_ctl *ctl);
 struct mu_via;
 /* `via` NULL: with Redis itself. */
 enum mu_ctl_exit mu_ctl_drain(struct mu_ctl *ctl, struct mu_via *via);
+enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl, struct mu_via *via);
+/* bury, reap, brake release, step-down, flush-decisions. */
+enum mu_ctl_exit mu_ctl_order(struct mu_ctl *ctl, struct mu_via *via);
 
 /* Those that need no Redis. */
 enum mu_ctl_exit mu_ctl_token(const struct mu_ctl_options *options);

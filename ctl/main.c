@@ -12,6 +12,14 @@ static enum mu_ctl_exit drain(struct mu_ctl *ctl) {
     return mu_ctl_drain(ctl, NULL);
 }
 
+static enum mu_ctl_exit brake(struct mu_ctl *ctl) {
+    return mu_ctl_brake(ctl, NULL);
+}
+
+static enum mu_ctl_exit order(struct mu_ctl *ctl) {
+    return mu_ctl_order(ctl, NULL);
+}
+
 static enum mu_ctl_exit ask_redis(struct mu_ctl *ctl) {
     static const struct {
         const char *name;
@@ -23,8 +31,12 @@ static enum mu_ctl_exit ask_redis(struct mu_ctl *ctl) {
         {"members", mu_ctl_members},
         {"watch", mu_ctl_watch},
         {"fsck", mu_ctl_fsck},
-        {"brake", mu_ctl_brake},
-        {"flush", mu_ctl_flush},
+        {"brake", brake},
+        {"bury", order},
+        {"reap", order},
+        {"step-down", order},
+        {"flush-decisions", order},
+        {"flush", order},
         {"explain", mu_ctl_explain},
         {"drain", drain},
         {"undrain", drain},

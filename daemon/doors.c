@@ -98,6 +98,7 @@ enum muster_status mu_doors_open(struct mu_doors *self, struct mu_link *link,
         .registry = self->registry,
         .auth = self->auth,
         .log = self->options.log,
+        .daemon = config->coordinator.id,
         .limits = limits_of(config),
     });
     mu_events_attach(self->events, subscriber);

@@ -128,6 +128,11 @@ static char *why_it_is_gone(const struct mu_explain *explain) {
         return mu_explain_format("It is gone: incarnation %s was stopped (STOP) at %s.",
                                  incarnation, time);
     }
+    const char *by = mu_explain_text(end, "by_order");
+    if (by[0] != '\0') {
+        return mu_explain_format("It is gone: incarnation %s was buried at %s by order of %s.",
+                                 incarnation, time, by);
+    }
     char *why = mu_explain_why(end);
     const json_t *suspect = last_of(explain, incarnation, "suspect");
     char *before =

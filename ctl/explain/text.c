@@ -101,6 +101,10 @@ static char *signal_text(const json_t *why) {
 char *mu_explain_why(const json_t *entry) {
     const json_t *why = json_object_get(entry, "why");
     char age[MU_AGE_SIZE];
+    const char *order = mu_explain_text(entry, "by_order");
+    if (order[0] != '\0') {
+        return mu_explain_format("by order of %s", order);
+    }
     if (why == NULL) {
         const char *by = mu_explain_text(entry, "by");
         return by[0] != '\0' ? mu_explain_format("incarnation %s was started in its place", by)

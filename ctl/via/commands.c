@@ -1,4 +1,5 @@
-/* commands.c - status, instances, sessions, members and call, as the door answers them.
+/* commands.c - status, instances, sessions, members and call, as the door answers them; drain,
+ * brake and the orders, whose files ask it themselves.
  *
  * With --json the answers are printed as they came, one line a page: not a byte is changed. For
  * people, numbers are read as real ones, so that no large number in a profile or meta makes an
@@ -211,6 +212,12 @@ enum mu_ctl_exit mu_ctl_via(struct mu_via *via) {
     }
     if (is_drain(command)) {
         return mu_ctl_drain(via->ctl, via);
+    }
+    if (strcmp(command, "brake") == 0) {
+        return mu_ctl_brake(via->ctl, via);
+    }
+    if (strcmp(command, "sessions") != 0 && strcmp(command, "members") != 0) {
+        return mu_ctl_order(via->ctl, via);
     }
     return show_pages(via, strcmp(command, "members") == 0 ? via->ctl->options->argument : NULL);
 }

@@ -109,7 +109,8 @@ static void on_time(struct mu_lease *lease, uint64_t now, struct mu_lease_action
     if (lease->state == MU_LEASE_HELD && now >= lease->next_at) {
         begin(lease, now, MU_LEASE_SEND_RENEW, actions);
         lease->next_at = now + lease->renew_ms;
-    } else if (lease->state == MU_LEASE_FREE && now >= lease->next_at && !lease->stopping) {
+    } else if (lease->state == MU_LEASE_FREE && now >= lease->next_at && now >= lease->rest_until &&
+               !lease->stopping) {
         try_acquire(lease, now, actions);
     }
 }
@@ -144,11 +145,11 @@ static void on_renewed(struct mu_lease *lease, uint64_t now, struct mu_lease_act
 }
 
 static void on_failed(struct mu_lease *lease, uint64_t now) {
-    if (lease->state == MU_LEASE_RELEASING || lease->stopping) {
+    if (lease->stopping) {
         lease->state = MU_LEASE_OVER;
         return;
     }
-    if (lease->state == MU_LEASE_TRYING)
+    if (lease->state == MU_LEASE_TRYING || lease->state == MU_LEASE_RELEASING)
         lease->state = MU_LEASE_FREE;
     lease->next_at = now + PAUSE_MS;
 }
@@ -173,7 +174,7 @@ static void on_answer(struct mu_lease *lease, uint64_t now, const struct mu_leas
         on_renewed(lease, now, actions);
         break;
     case MU_LEASE_RELEASED:
-        lease->state = MU_LEASE_OVER;
+        lease->state = lease->stopping ? MU_LEASE_OVER : MU_LEASE_FREE;
         break;
     default:
         on_failed(lease, now);
@@ -191,6 +192,16 @@ static void on_stale(struct mu_lease *lease, uint64_t now, uint64_t ticket,
         lease->pending = false;
         on_failed(lease, now);
     }
+}
+
+static void on_step_down(struct mu_lease *lease, uint64_t now, uint64_t epoch,
+                         struct mu_lease_actions *actions) {
+    if (lease->state != MU_LEASE_HELD || lease->epoch != epoch)
+        return;
+    lease->rest_until = now + lease->ttl_ms + MU_LEASE_REST_MS;
+    release(lease, now, actions);
+    actions->change = MU_LEASE_LOST;
+    actions->reason = "an operator ordered it to step down";
 }
 
 static void on_stop(struct mu_lease *lease, uint64_t now, struct mu_lease_actions *actions) {
@@ -224,9 +235,14 @@ void mu_lease_step(struct mu_lease *lease, uint64_t now, const struct mu_lease_e
         break;
     case MU_LEASE_SEEN:
         see_epoch(lease, event->epoch);
+        if (event->epoch > lease->epoch)
+            lease->rest_until = 0; /* somebody took it: from now on as ever */
         break;
     case MU_LEASE_STALE:
         on_stale(lease, now, event->ticket, actions);
+        break;
+    case MU_LEASE_STEP_DOWN:
+        on_step_down(lease, now, event->epoch, actions);
         break;
     case MU_LEASE_STOP:
         on_stop(lease, now, actions);

@@ -11,6 +11,9 @@
  * network did to the reply. The answer to an acquire does not count: it may be about a lease that
  * an earlier attempt took, whose reply was lost and whose time began to run then.
  *
+ * Who steps down releases it the same way, and then does not ask for it until another one was
+ * elected, or for MU_LEASE_REST_MS beyond a ttl when nobody comes.
+ *
  * A standby asks again every `renew_ms`, sooner when the present ttl ends sooner, at once on a
  * hint that the key is gone. When the whole value (which counts renewals) did not change for two
  * ttls of the standby's own clock it is taken over by compare-and-set: Redis's clock may have been
@@ -27,11 +30,13 @@
 #define MU_LEASE_VALUE_SIZE                                                                        \
     2048 /* a longer value of the key is cut for the log, never taken over */
 
+#define MU_LEASE_REST_MS 5000
+
 enum mu_lease_state {
     MU_LEASE_FREE,      /* not ours, nothing under way */
     MU_LEASE_TRYING,    /* an acquire or the first renewal is under way */
     MU_LEASE_HELD,      /* ours until the deadline */
-    MU_LEASE_RELEASING, /* stopping: a release is under way, nothing is done with it any more */
+    MU_LEASE_RELEASING, /* a release is under way, nothing is done with it any more */
     MU_LEASE_OVER       /* stopped for good */
 };
 
@@ -48,7 +53,8 @@ enum mu_lease_event_kind {
     MU_LEASE_FAILED, /* no usable answer to `ticket`: its outcome is unknown, or nothing happened */
     MU_LEASE_STALE,  /* a write with our epoch was refused: somebody else may hold the lease.
                       * `ticket` of the renewal that was, 0 for any other write of this tenure */
-    MU_LEASE_STOP    /* the daemon ends: let go */
+    MU_LEASE_STEP_DOWN, /* somebody else is to hold it: let go of the tenure of `epoch`, and rest */
+    MU_LEASE_STOP       /* the daemon ends: let go */
 };
 
 struct mu_lease_event {
@@ -98,7 +104,8 @@ struct mu_lease {
     uint64_t next_at;  /* when the next acquire or renewal is due */
     bool link_up;
     bool stopping;
-    bool hinted;                      /* a hint came while an acquire was under way */
+    uint64_t rest_until; /* no acquire before: we stepped down, and nobody was elected yet */
+    bool hinted;         /* a hint came while an acquire was under way */
     char holder[MU_LEASE_VALUE_SIZE]; /* last value seen of somebody else's lease, or "" */
     bool holder_whole;                /* it was not cut */
     uint64_t holder_since;            /* since when it is unchanged, on our clock */

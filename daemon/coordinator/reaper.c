@@ -96,6 +96,15 @@ void mu_reaper_hint(struct mu_reaper *self) {
     self->hinted = self->active;
 }
 
+void mu_reaper_now(struct mu_reaper *self) {
+    struct ghost *ghost = NULL;
+    struct ghost *next = NULL;
+    HASH_ITER(hh, self->ghosts, ghost, next) {
+        ghost->retry_at = 0;
+    }
+    mu_reaper_hint(self);
+}
+
 static struct ghost *find(const struct mu_reaper *self, const char *name) {
     struct ghost *ghost = NULL;
     HASH_FIND_STR(self->ghosts, name, ghost);

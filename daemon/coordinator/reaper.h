@@ -34,6 +34,8 @@ void mu_reaper_stop(struct mu_reaper *reaper);
 void mu_reaper_set_interval(struct mu_reaper *reaper, uint64_t now, uint64_t interval_ms);
 /* There may be a new ghost. */
 void mu_reaper_hint(struct mu_reaper *reaper);
+/* The same; those that were said to wait need not. */
+void mu_reaper_now(struct mu_reaper *reaper);
 void mu_reaper_tick(struct mu_reaper *reaper, uint64_t now);
 
 #endif

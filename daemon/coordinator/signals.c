@@ -79,15 +79,28 @@ static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *
     case MU_SIGNAL_SILENT:
         mu_poll_hint(self->poll);
         break;
+    case MU_SIGNAL_REAP:
+        mu_reaper_now(self->reaper);
+        break;
     default:
         break;
     }
+}
+
+/* Every daemon's log says who gave an order: each of them may be the one that is looked at. */
+static void say_order(const struct mu_coordinator *self, const struct mu_signal *signal) {
+    MU_LOG(self->options.log, MU_LOG_WARN, "order.given", MU_STR("order", signal->order),
+           MU_STR("by", signal->by), MU_STR("instance", signal->instance),
+           MU_STR("incarnation", signal->incarnation));
 }
 
 void mu_coordinator_message(struct mu_coordinator *self, const char *pattern, const char *channel,
                             const char *payload, size_t length) {
     struct mu_signal signal;
     mu_watcher_read(self->options.config->name_space, pattern, channel, payload, length, &signal);
+    if (signal.order[0] != '\0') {
+        say_order(self, &signal);
+    }
     if (signal.kind == MU_SIGNAL_LEASE_GONE) {
         mu_tenancy_hint(self->tenancy);
     } else if (signal.kind == MU_SIGNAL_ELECTED) {
@@ -96,6 +109,8 @@ void mu_coordinator_message(struct mu_coordinator *self, const char *pattern, co
         if (self->options.on_flush != NULL) {
             self->options.on_flush(self->options.context);
         }
+    } else if (signal.kind == MU_SIGNAL_STEP_DOWN) {
+        mu_tenancy_step_down(self->tenancy, signal.epoch);
     } else if (signal.kind == MU_SIGNAL_EVICTED) {
         on_evicted(self);
     } else if (signal.kind == MU_SIGNAL_LIBRARY) {

@@ -129,9 +129,10 @@ static void step(struct mu_tenancy *self, const struct mu_lease_event *event) {
                MU_INT("epoch", self->lease.epoch));
     } else if (actions.change == MU_LEASE_LOST) {
         self->options.tally->lease_lost += self->lease.stopping ? 0 : 1;
-        MU_LOG(self->options.log, self->lease.stopping ? MU_LOG_INFO : MU_LOG_WARN,
-               self->lease.stopping ? "lease.releasing" : "lease.lost",
-               MU_INT("epoch", self->lease.epoch), MU_STR("reason", actions.reason));
+        bool given = self->lease.state == MU_LEASE_RELEASING;
+        MU_LOG(self->options.log, given ? MU_LOG_INFO : MU_LOG_WARN,
+               given ? "lease.releasing" : "lease.lost", MU_INT("epoch", self->lease.epoch),
+               MU_STR("reason", actions.reason));
     }
     perform(self, &actions);
     if (actions.change != MU_LEASE_SAME) {
@@ -289,6 +290,10 @@ void mu_tenancy_unavailable(struct mu_tenancy *self, const char *message) {
     self->missing_at = now + LIBRARY_MISSING_MS;
     MU_LOG(self->options.log, MU_LOG_ERROR, "redis.library_gone", MU_STR("message", message));
     self->options.on_library_missing(self->options.context);
+}
+
+void mu_tenancy_step_down(struct mu_tenancy *self, uint64_t epoch) {
+    step(self, &(struct mu_lease_event){.kind = MU_LEASE_STEP_DOWN, .epoch = epoch});
 }
 
 void mu_tenancy_stop(struct mu_tenancy *self) {

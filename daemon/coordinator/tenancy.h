@@ -55,6 +55,9 @@ void mu_tenancy_seen(struct mu_tenancy *tenancy, uint64_t epoch);
 void mu_tenancy_stale(struct mu_tenancy *tenancy, const char *message);
 /* A call was answered UNAVAILABLE: is the library gone? */
 void mu_tenancy_unavailable(struct mu_tenancy *tenancy, const char *message);
+/* An operator wants the tenure of this epoch to end; another daemon may take it for some seconds.
+ */
+void mu_tenancy_step_down(struct mu_tenancy *tenancy, uint64_t epoch);
 void mu_tenancy_stop(struct mu_tenancy *tenancy);
 
 #endif

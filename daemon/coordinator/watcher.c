@@ -113,13 +113,47 @@ static enum mu_signal_kind signal_word(const char *word) {
     return MU_SIGNAL_NONE;
 }
 
+/* `{"signal":"order","order":"step-down","by":"desk","epoch":17}`: functions/72_order.lua. */
+static void read_order(const json_t *object, struct mu_signal *signal) {
+    static const struct {
+        const char *order;
+        enum mu_signal_kind kind;
+    } table[] = {
+        {"bury", MU_SIGNAL_BURIED},
+        {"reap", MU_SIGNAL_REAP},
+        {"brake-release", MU_SIGNAL_BRAKE_RELEASE},
+        {"step-down", MU_SIGNAL_STEP_DOWN},
+        {"flush-decisions", MU_SIGNAL_FLUSH},
+    };
+    const char *order = mu_reply_text(object, "order");
+    const char *by = mu_reply_text(object, "by");
+    const char *id = mu_reply_id(object, "instance");
+    const char *incarnation = mu_reply_id(object, "incarnation");
+    for (size_t i = 0; order != NULL && by != NULL && i < sizeof table / sizeof *table; i++) {
+        if (strcmp(order, table[i].order) == 0) {
+            signal->kind = table[i].kind;
+            signal->epoch = mu_reply_number(object, "epoch");
+            snprintf(signal->order, sizeof signal->order, "%s", order);
+            snprintf(signal->by, sizeof signal->by, "%s", by);
+            copy_id(signal->instance, id, id != NULL ? strlen(id) : 0);
+            copy_id(signal->incarnation, incarnation,
+                    incarnation != NULL ? strlen(incarnation) : 0);
+        }
+    }
+}
+
 static void read_json(const char *channel, const json_t *object, struct mu_signal *signal) {
     const char *id = mu_reply_id(object, "instance");
     const char *incarnation = mu_reply_id(object, "incarnation");
     const char *event = mu_reply_text(object, "event");
     enum mu_signal_kind kind = MU_SIGNAL_NONE;
+    const char *word = mu_reply_text(object, "signal");
+    if (strcmp(channel, "signal") == 0 && word != NULL && strcmp(word, "order") == 0) {
+        read_order(object, signal);
+        return;
+    }
     if (strcmp(channel, "signal") == 0) {
-        kind = signal_word(mu_reply_text(object, "signal"));
+        kind = signal_word(word);
         if (kind != MU_SIGNAL_LIFELINE) {
             signal->kind = kind;
             return;

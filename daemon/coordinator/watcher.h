@@ -30,7 +30,10 @@ enum mu_signal_kind {
     MU_SIGNAL_LIFELINE,      /* instance, incarnation, daemon, quiet_ms: a door's, on `signal` */
     MU_SIGNAL_BRAKE_RELEASE, /* an operator's, there too */
     MU_SIGNAL_FLUSH,         /* the same: forget cached decisions */
-    MU_SIGNAL_LIBRARY        /* a daemon's: the functions library was loaded anew */
+    MU_SIGNAL_LIBRARY,       /* a daemon's: the functions library was loaded anew */
+    MU_SIGNAL_REAP,          /* an operator's: ghosts need not wait any more */
+    MU_SIGNAL_STEP_DOWN,     /* the same: the tenure of `epoch` is to end */
+    MU_SIGNAL_BURIED         /* the same: instance, incarnation; it is done */
 };
 
 struct mu_signal {
@@ -40,6 +43,8 @@ struct mu_signal {
     uint64_t epoch;
     char daemon[MU_ID_SIZE]; /* lifeline: whose door it was; "": not told */
     uint64_t quiet_ms; /* since that socket brought its last START or HEARTBEAT; 0: not told */
+    char order[24];    /* an operator's order, for people; "": it is none */
+    char by[512];      /* who gave it */
 };
 
 /* Subscribes to all of it. */

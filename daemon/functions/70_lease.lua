@@ -25,6 +25,8 @@ local function lease(c)
     return text and parse_lease(text), text
 end
 
+mu.lease = lease
+
 -- Every fenced function: is `epoch` that of the lease that stands now? An expired lease is gone
 -- from Redis, so it refuses itself even if nobody took over.
 function mu.fence(c, epoch)

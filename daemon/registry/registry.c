@@ -132,7 +132,8 @@ enum muster_status mu_registry_apply(struct mu_registry *self, enum muster_opera
                                      size_t count, const struct muster_text *arguments,
                                      mu_answer_cb callback, void *context) {
     const struct muster_operation_info *info = &mu_operations[operation];
-    if (count < info->least || count > info->most) {
+    size_t signature = operation == MUSTER_OPERATION_ORDER ? 1 : 0; /* who gave it, in front */
+    if (count < info->least + signature || count > info->most + signature) {
         return mu_error_set(&self->refusal, MUSTER_BAD_REQUEST, "%s expects: %s", info->name,
                             info->usage);
     }

@@ -39,6 +39,7 @@ struct mu_requests_options {
     struct mu_registry *registry; /* not owned */
     struct mu_auth *auth;         /* not owned; ticked from here */
     struct mu_log *log;           /* not owned; may be NULL */
+    const char *daemon; /* coordinator.id, for who gave an order; not owned; may be NULL */
     struct mu_requests_limits limits;
 };
 

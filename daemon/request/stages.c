@@ -10,6 +10,9 @@
 #include "request/decode.h"
 #include "request/request_internal.h"
 
+#define SIGNATURE 400
+#define SIGNATURE_ID 128 /* of the principal's, at most; the rest are our own names */
+
 static bool waits(const struct mu_one_request *request, enum mu_life life) {
     assert(request->magic == MU_REQUEST_MAGIC);
     return request->life == life;
@@ -32,7 +35,25 @@ static void on_answer(void *context, const struct mu_answer *answer) {
     mu_request_unref(&request);
 }
 
+/* An order goes to Redis with who gave it, whom nobody can choose: in front of its arguments. */
+static void sign(struct mu_one_request *request) {
+    const struct muster_principal *principal = mu_caller_principal(request->caller);
+    char by[SIGNATURE];
+    snprintf(by, sizeof by, "%.*s, %s of %s", SIGNATURE_ID, principal->id, request->door,
+             request->owner_set->options.daemon != NULL ? request->owner_set->options.daemon
+                                                        : "muster");
+    request->arguments =
+        mu_realloc(request->arguments, (request->count + 1) * sizeof *request->arguments);
+    memmove(request->arguments + 1, request->arguments,
+            request->count * sizeof *request->arguments);
+    request->arguments[0] = (struct muster_text){mu_strdup(by), strlen(by)};
+    request->count++;
+}
+
 static void apply(struct mu_one_request *request) {
+    if (request->operation == MUSTER_OPERATION_ORDER) {
+        sign(request);
+    }
     struct mu_registry *registry = request->owner_set->options.registry;
     mu_request_move(request, MU_LIFE_APPLYING);
     mu_request_ref(request); /* until Redis answers */

@@ -89,7 +89,9 @@ enum muster_action {
     X(CONNECTION, "ci", 1, ADMIN, false, "connection [instance]")                                  \
     X(INSTANCE, "i", 1, ADMIN, false, "instance")                                                  \
     X(INSTANCES, "", 0, ADMIN, false, "")                                                          \
-    X(STATUS, "", 0, ADMIN, false, "")
+    X(STATUS, "", 0, ADMIN, false, "")                                                             \
+    X(ORDER, "din", 1, ADMIN, true,                                                                \
+      "bury|reap|brake-release|step-down|flush-decisions [instance|daemon [incarnation]]")
 
 enum muster_operation {
 #define MUSTER_OPERATION_ENUM(name, arguments, least, action, writes, usage)                       \

@@ -61,6 +61,7 @@ static const struct step steps[] = {
      "'count':0}"},
     {"UNREGISTER", {"c1", "a", "x1"}, "{'connection':'c1','unregistered':true,'sessions':[]}"},
     {"DRAIN", {"a", "x1", "on"}, "{'instance':'a','draining':true,'connections':1}"},
+    {"ORDER", {"brake-release"}, "{'order':'brake-release','engaged':false}"},
     {"STOP", {"a", "x1"}, "{'instance':'a','stopped':true,'connections':1}"},
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };

@@ -241,12 +241,14 @@ const json_t *mt_parsed(struct mt_stand *stand, const char *json) {
 
 const char *mt_fcall(struct mt_stand *stand, const char *operation, const char *const texts[],
                      bool *error) {
-    const char *words[MOST_TEXTS + 4] = {"FCALL", NULL, "1", "{" MT_NAMESPACE "}"};
+    const char *words[MOST_TEXTS + 5] = {"FCALL", NULL, "1", "{" MT_NAMESPACE "}"};
     char name[64] = "muster_";
     int count = 4;
     for (size_t i = 0; operation[i] != '\0'; i++)
         name[7 + i] = (char)tolower((unsigned char)operation[i]);
     words[1] = name;
+    if (strcmp(operation, "ORDER") == 0)
+        words[count++] = "somebody"; /* the door says who */
     for (size_t i = 0; texts[i] != NULL; i++)
         words[count++] = texts[i];
     redisReply *reply = redisCommandArgv(mt_redis_context(stand->redis), count, words, NULL);

@@ -150,6 +150,7 @@ static const struct step steps[] = {
     {"INSTANCE", {"a"}},
     {"INSTANCES", {NULL}},
     {"STATUS", {NULL}},
+    {"ORDER", {"brake-release"}},
     {"DISCONNECT", {"c2", "a", "x1", "60000"}},
     {"RESUME", {"c7", "a", "x1", "c2", "a:x1", "secret", "{\"user\":\"u2\"}", "{}"}},
     {"KICK", {"r1", "c7"}},

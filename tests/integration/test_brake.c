@@ -119,14 +119,16 @@ static void test_release(void **state) {
     MT_WAIT(c->world, brake_saw(c, "brake.engaged"), "the brake");
     char *text = NULL;
     assert_int_equal(mt_ctl(c->world, c->server, (const char *const[]){"brake", NULL}, NULL), 1);
-    assert_int_equal(
-        mt_ctl(c->world, c->server, (const char *const[]){"brake", "release", NULL}, &text), 0);
+    assert_int_equal(mt_ctl(c->world, c->server,
+                            (const char *const[]){"brake", "release", "--yes", NULL}, &text),
+                     0);
     assert_string_equal(text, "released\n");
     free(text);
     MT_WAIT(c->world, dead(c) == 2, "both to die");
     assert_int_equal(mt_events_count(c->events, 0, "brake.released", "reason", "by-hand"), 1);
     assert_int_equal(
-        mt_ctl(c->world, c->server, (const char *const[]){"brake", "release", NULL}, NULL), 0);
+        mt_ctl(c->world, c->server, (const char *const[]){"brake", "release", "--yes", NULL}, NULL),
+        0);
 }
 
 /* Who coordinates next begins with everybody's silence anew, and lets the brake go. */

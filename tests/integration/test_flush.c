@@ -1,4 +1,4 @@
-/* `musterctl flush` reaches every daemon, whether it coordinates or not. */
+/* `musterctl flush-decisions` reaches every daemon, whether it coordinates or not. */
 #include "lib/test.h"
 
 #include <stdlib.h>
@@ -13,7 +13,9 @@ static void test_every_daemon(void **state) {
     mt_daemon_await(other, "lease.standby");
     MT_WAIT(c->world, mt_integer(c->redis, "PUBLISH " MT_NS "signal {\"signal\":\"nothing\"}") == 2,
             "both to listen");
-    assert_int_equal(mt_ctl(c->world, c->server, (const char *const[]){"flush", NULL}, &text), 0);
+    assert_int_equal(
+        mt_ctl(c->world, c->server, (const char *const[]){"flush-decisions", "--yes", NULL}, &text),
+        0);
     assert_string_equal(text, "2 daemons told\n");
     free(text);
     mt_daemon_await(c->daemon, "auth.flushed");
@@ -22,7 +24,9 @@ static void test_every_daemon(void **state) {
 
 static void test_nobody(void **state) {
     struct mt_cluster *c = *state = mt_cluster_create_bare(MT_SERVER_VOLATILE);
-    assert_int_equal(mt_ctl(c->world, c->server, (const char *const[]){"flush", NULL}, NULL), 1);
+    assert_int_equal(
+        mt_ctl(c->world, c->server, (const char *const[]){"flush-decisions", "--yes", NULL}, NULL),
+        1);
 }
 
 int main(void) {

@@ -113,7 +113,7 @@ void pm_coverage_call(struct pm_coverage *coverage, enum muster_status status) {
 bool pm_coverage_event(struct pm_coverage *coverage, const char *channel, const json_t *event) {
     const char *name = json_string_value(json_object_get(event, "event"));
     const char *reason = json_string_value(json_object_get(event, "reason"));
-    if (strcmp(channel, "heartbeat") == 0)
+    if (strcmp(channel, "heartbeat") == 0 || strcmp(channel, "signal") == 0)
         return true;
     if (name == NULL || !count(coverage, "event", name))
         return false;

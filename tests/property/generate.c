@@ -37,6 +37,24 @@ static long long some_wait(struct pm_random *random) {
     return 4000;
 }
 
+/* An operator's. */
+static void add_order(struct pm_steps *steps, struct pm_random *random, struct pm_state *state,
+                      long long wait) {
+    struct pm_names names = pm_some_names(random, state);
+    size_t choice = pm_below(random, 10);
+    if (choice < 4)
+        pm_steps_add(steps, wait, "order desk bury %s %s", names.instance, names.incarnation);
+    else if (choice < 6)
+        pm_steps_add(steps, wait, "order desk reap");
+    else if (choice < 7)
+        pm_steps_add(steps, wait, "order desk reap %s", names.instance);
+    else if (choice < 8)
+        pm_steps_add(steps, wait, "order desk step-down %s", pm_chance(random, 50) ? "d9" : "d1");
+    else
+        pm_steps_add(steps, wait, "order desk %s",
+                     pm_chance(random, 50) ? "brake-release" : "flush-decisions");
+}
+
 void pm_generate(struct pm_steps *steps, struct pm_random *random, struct pm_state *state) {
     long long wait = some_wait(random);
     bool confirmed = state->generation != NULL && pm_same(state->generation, state->confirmed);
@@ -54,6 +72,10 @@ void pm_generate(struct pm_steps *steps, struct pm_random *random, struct pm_sta
             pm_add_rotate(steps, random, state, wait);
         else
             pm_add_confirm(steps, random, state, wait);
+        return;
+    }
+    if (pm_chance(random, 2)) {
+        add_order(steps, random, state, wait);
         return;
     }
     size_t choice = pm_below(random, 100);

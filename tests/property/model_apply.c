@@ -18,6 +18,7 @@ static const struct entry table[] = {
     {"heartbeat", 2, 2, pm_op_heartbeat, false, 0},
     {"stop", 2, 2, pm_op_stop, false, 0},
     {"drain", 3, 4, pm_op_drain, false, 0},
+    {"order", 2, 4, pm_op_order, false, 0},
     {"register", 3, 5, pm_op_register, false, 3},
     {"update", 4, 4, pm_op_update, false, 0},
     {"unregister", 3, 3, pm_op_unregister, false, 0},

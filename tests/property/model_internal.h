@@ -105,7 +105,7 @@ const char *pm_reason_of_ineligible(struct pm_state *state, const char *instance
 /* ---- operations, by file ---- */
 typedef void pm_operation(struct pm_state *state, const struct pm_call *call,
                           const struct pm_seen *seen, struct pm_outcome *outcome);
-pm_operation pm_op_start, pm_op_heartbeat, pm_op_stop, pm_op_drain, pm_op_move;
+pm_operation pm_op_start, pm_op_heartbeat, pm_op_stop, pm_op_drain, pm_op_move, pm_op_order;
 pm_operation pm_op_register, pm_op_update, pm_op_unregister, pm_op_touch, pm_op_disconnect,
     pm_op_resume;
 pm_operation pm_op_enter, pm_op_join, pm_op_leave, pm_op_kick, pm_op_promote, pm_op_configure;

@@ -377,6 +377,69 @@ static void test_stop_while_standing_by(void **state) {
 }
 
 /* Stopped while an acquire is under way: what it won is given back. */
+static void step_down(struct stage *stage, uint64_t epoch) {
+    step(stage, &(struct mu_lease_event){.kind = MU_LEASE_STEP_DOWN, .epoch = epoch});
+}
+
+static void see(struct stage *stage, uint64_t epoch) {
+    step(stage, &(struct mu_lease_event){.kind = MU_LEASE_SEEN, .epoch = epoch});
+}
+
+/* It gives the lease back, and leaves it to another one. */
+static void test_step_down(void **state) {
+    struct stage stage;
+    (void)state;
+    begin(&stage);
+    win(&stage, 7);
+    step_down(&stage, 6); /* of an earlier tenure */
+    assert_int_equal(stage.actions.change, MU_LEASE_SAME);
+    step_down(&stage, 7);
+    assert_int_equal(stage.actions.send, MU_LEASE_SEND_RELEASE);
+    assert_int_equal(stage.actions.change, MU_LEASE_LOST);
+    assert_false(mu_lease_may_act(&stage.lease, stage.now));
+    answer(&stage, MU_LEASE_RELEASED);
+    assert_int_equal(stage.lease.state, MU_LEASE_FREE);
+    tell(&stage, MU_LEASE_HINT); /* the key that we deleted ourselves */
+    assert_int_equal(stage.actions.send, MU_LEASE_SEND_NOTHING);
+    see(&stage, 7); /* old news */
+    tell(&stage, MU_LEASE_TICK);
+    assert_int_equal(stage.actions.send, MU_LEASE_SEND_NOTHING);
+    see(&stage, 8); /* from now on it stands by as ever */
+    assert_int_equal(stage.actions.send, MU_LEASE_SEND_ACQUIRE);
+}
+
+static void test_step_down_and_nobody_comes(void **state) {
+    struct stage stage;
+    (void)state;
+    begin(&stage);
+    win(&stage, 7);
+    step_down(&stage, 7);
+    answer(&stage, MU_LEASE_FAILED); /* perhaps released, perhaps not */
+    stage.now += TTL + MU_LEASE_REST_MS - 1;
+    tell(&stage, MU_LEASE_TICK);
+    assert_int_equal(stage.actions.send, MU_LEASE_SEND_NOTHING);
+    stage.now++;
+    tell(&stage, MU_LEASE_TICK);
+    assert_int_equal(stage.actions.send, MU_LEASE_SEND_ACQUIRE);
+    win(&stage, 8);
+}
+
+static void test_stop_while_stepping_down(void **state) {
+    struct stage stage;
+    (void)state;
+    begin(&stage);
+    win(&stage, 7);
+    step_down(&stage, 7);
+    tell(&stage, MU_LEASE_STOP);
+    assert_int_equal(stage.lease.state, MU_LEASE_RELEASING);
+    answer(&stage, MU_LEASE_RELEASED);
+    assert_int_equal(stage.lease.state, MU_LEASE_OVER);
+    /* A standby that is told so has nothing to give. */
+    begin(&stage);
+    step_down(&stage, 7);
+    assert_int_equal(stage.lease.state, MU_LEASE_TRYING);
+}
+
 static void test_stop_while_trying(void **state) {
     struct stage stage;
     (void)state;
@@ -423,6 +486,9 @@ int main(void) {
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_while_standing_by),
         cmocka_unit_test(test_stop_while_trying),
+        cmocka_unit_test(test_step_down),
+        cmocka_unit_test(test_step_down_and_nobody_comes),
+        cmocka_unit_test(test_stop_while_stepping_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,26 @@ static void test_signals(void **state) {
     assert_int_equal(signal.kind, MU_SIGNAL_LIFELINE);
     assert_int_equal(signal.quiet_ms, 0);
     assert_string_equal(signal.daemon, ""); /* a door of an older version */
+    signal = read_message(NULL, "{m}:signal",
+                          "{\"signal\":\"order\",\"order\":\"step-down\",\"by\":\"desk\","
+                          "\"daemon\":\"d1\",\"epoch\":17}");
+    assert_int_equal(signal.kind, MU_SIGNAL_STEP_DOWN);
+    assert_int_equal(signal.epoch, 17);
+    assert_string_equal(signal.order, "step-down");
+    assert_string_equal(signal.by, "desk");
+    signal = read_message(NULL, "{m}:signal",
+                          "{\"signal\":\"order\",\"order\":\"bury\",\"by\":\"desk\","
+                          "\"instance\":\"a\",\"incarnation\":\"i\"}");
+    assert_int_equal(signal.kind, MU_SIGNAL_BURIED);
+    assert_string_equal(signal.instance, "a");
+    assert_string_equal(signal.incarnation, "i");
+    assert_int_equal(read_message(NULL, "{m}:signal",
+                                  "{\"signal\":\"order\",\"order\":\"dance\",\"by\":\"desk\"}")
+                         .kind,
+                     MU_SIGNAL_NONE);
+    assert_int_equal(
+        read_message(NULL, "{m}:signal", "{\"signal\":\"order\",\"order\":\"reap\"}").kind,
+        MU_SIGNAL_NONE); /* nobody's */
     signal = read_message(NULL, "{m}:signal", "{\"signal\":\"brake-release\",\"instance\":\"a\"}");
     assert_int_equal(signal.kind, MU_SIGNAL_BRAKE_RELEASE);
     assert_int_equal(read_message(NULL, "{m}:signal", "{\"signal\":\"flush-decisions\"}").kind,

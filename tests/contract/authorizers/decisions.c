@@ -92,7 +92,7 @@ void mt_authority_cached(void **state) {
     }
     struct mt_process *daemon = mt_suite_lead(suite, "daemon", "deny");
     struct mt_client *client = mt_suite_open(suite, &asker, "a");
-    const char *const flush[] = {"flush", NULL};
+    const char *const flush[] = {"flush", "--yes", NULL};
     enum muster_status said = MUSTER_OK;
     suite->authority->turn(stand, daemon, true);
     MT_WAIT(stand->world, ask_gate(suite, client) == MUSTER_OK, "an open gate");

@@ -39,6 +39,7 @@ static const struct step {
     STEP(INSTANCE, "a"),
     STEP(INSTANCES, NULL),
     STEP(STATUS, NULL),
+    STEP(ORDER, "brake-release"),
     STEP(DISCONNECT, "c2", "a", "x1", "60000"),
     STEP(RESUME, "c7", "a", "x1", "c2", "a:x1", "secret"),
     STEP(KICK, "$", "c7", "rude"),
