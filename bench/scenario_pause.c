@@ -13,6 +13,7 @@
 enum { INSTANCES = 3, HEARTBEAT_MS = 1000, PAUSE_S = 5, KINDS = 3 };
 /* After the pause: everybody heartbeats again, and the detector has looked more than once. */
 #define SETTLE_S 5.0
+#define SETTLE_QUICK_S 2.0
 
 struct lost {
     struct mb_series events; /* member.left */
@@ -47,13 +48,14 @@ static double count_connections(struct mb_server *server) {
     return count;
 }
 
-static void one_pause(struct mb_server *server, pid_t whom, double connections, struct lost *lost) {
+static void one_pause(const struct mb_bench *bench, struct mb_server *server, pid_t whom,
+                      double connections, struct lost *lost) {
     struct mb_pipe *reader = mb_pipe_open(mb_server_socket(server));
     MB_DO(reader, "PSUBSCRIBE", MB_NS "events:session:*");
     kill(whom, SIGSTOP);
     mb_sleep(PAUSE_S);
     kill(whom, SIGCONT);
-    mb_sleep(SETTLE_S);
+    mb_sleep(bench->quick ? SETTLE_QUICK_S : SETTLE_S);
     mb_series_add(&lost->events, count_left(reader));
     mb_series_add(&lost->gone, connections - count_connections(server));
     mb_pipe_close(&reader);
@@ -79,7 +81,7 @@ void mb_scenario_pause(struct mb_bench *bench, const char *name) {
     for (size_t run = 0; run < (bench->quick ? 1 : runs); run++) {
         for (size_t i = 0; i < KINDS; i++) {
             mb_bench_progress(bench, name, kinds[i], run);
-            one_pause(server, who[i], (double)load.connections, &lost[i]);
+            one_pause(bench, server, who[i], (double)load.connections, &lost[i]);
         }
     }
     for (size_t i = 0; i < KINDS; i++) {

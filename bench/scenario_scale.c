@@ -18,6 +18,7 @@
 enum { HERDS = 10, HEARTBEAT_MS = 1000, OPERATIONS = 4, DEADLINE_S = 180 };
 #define SETTLE_S 2.0
 #define POLL_S 0.005
+#define QUICK_DEATH "detector.dead_after=5s"
 
 struct scale {
     struct mb_bench *bench;
@@ -197,7 +198,8 @@ static void report_operations(struct scale *scale) {
 
 /* The active one is killed; the other one stands by. Leaves the one that coordinates. */
 static void take_over(struct scale *scale, pid_t *daemon) {
-    static const char *const settings[] = {"coordinator.id=second", "log.level=warn", NULL};
+    const char *settings[] = {"coordinator.id=second", "log.level=warn",
+                              scale->bench->quick ? QUICK_DEATH : NULL, NULL};
     say(scale, "takeover");
     pid_t standby = mb_daemon_start(scale->server, scale->bench->directory, settings);
     struct mb_pipe *watch = mb_watch_open(scale->server, "events:coordinator");
@@ -247,7 +249,7 @@ static void die(struct scale *scale, pid_t *herd) {
 }
 
 static void all(struct scale *scale) {
-    static const char *const settings[] = {"log.level=warn", NULL};
+    const char *settings[] = {"log.level=warn", scale->bench->quick ? QUICK_DEATH : NULL, NULL};
     pid_t herds[HERDS];
     mb_server_empty(scale->server);
     scale->before_redis = mb_server_memory(scale->server);
