@@ -336,11 +336,13 @@ struct damage {
     char first[256];
 };
 
-/* Leaders, ghosts and the lease have checks of their own. */
+/* Leaders, ghosts and the lease have checks of their own, the quarantine a code. */
 static void on_damage(void *context, const struct mu_looks_finding *finding) {
     struct damage *damage = context;
     int invariant = finding->info->invariant;
-    if (invariant == 1 || invariant == 9 || strcmp(finding->info->code, "GHOST_OVERDUE") == 0) {
+    const char *code = finding->info->code;
+    if (invariant == 1 || invariant == 9 || strcmp(code, "GHOST_OVERDUE") == 0 ||
+        strcmp(code, "QUARANTINED") == 0) {
         return;
     }
     if (damage->count++ == 0) {
