@@ -91,7 +91,7 @@ static bool stands_still(struct mu_ctl *ctl, const char *session) {
     for (size_t i = 0; i < mu_reply_count(list) && !may; i++) {
         char entry[512]; /* <connection>/<instance>/<incarnation> */
         char *rest = NULL;
-        snprintf(entry, sizeof entry, "%s", mu_reply_text(list->element[i]));
+        snprintf(entry, sizeof entry, "%s", mu_reply_text(mu_reply_at(list, i)));
         strtok_r(entry, "/", &rest);
         const char *instance = strtok_r(NULL, "/", &rest);
         const char *incarnation = strtok_r(NULL, "/", &rest);
