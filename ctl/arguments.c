@@ -26,12 +26,15 @@ enum command {
     DOCTOR = 16384,
     BURY = 1 << 16,
     REAP = 1 << 17,
-    STEP_DOWN = 1 << 18
+    STEP_DOWN = 1 << 18,
+    METRICS = 1 << 19,
+    TOP = 1 << 20
 };
 /* What changes something for others, and is confirmed. */
 #define ORDERS (BRAKE | FLUSH | BURY | REAP | STEP_DOWN)
 /* What --via can do. */
-#define DOORS (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL | DRAIN | UNDRAIN | ORDERS)
+#define DOORS                                                                                      \
+    (STATUS | INSTANCES | SESSIONS | MEMBERS | CALL | DRAIN | UNDRAIN | ORDERS | METRICS | TOP)
 #define EVERY (DOORS | WATCH | FSCK | TELL | DOCTOR)
 #define ALL (EVERY | TOKEN | EXPLAIN) /* those that need no Redis, too */
 
@@ -83,6 +86,8 @@ static const struct option options_table[] = {
     {"rate", RATE, DRAIN, AT(rate)},
     {"notice", DURATION, DRAIN, AT(notice_ms)},
     {"wait", FLAG, DRAIN, AT(wait)},
+    {"interval", DURATION, TOP, AT(interval_ms)},
+    {"once", FLAG, TOP, AT(once)},
     {"off", FLAG, DRAIN, AT(off)},
     {"yes", FLAG, ORDERS, AT(yes)},
     {"kind", TEXT, TOKEN | EXPLAIN, AT(kind)},
@@ -103,7 +108,8 @@ static const struct {
     {"watch", WATCH},   {"fsck", FSCK},           {"brake", BRAKE},           {"call", CALL},
     {"flush", FLUSH},   {"token", TOKEN},         {"explain-auth", EXPLAIN},  {"explain", TELL},
     {"drain", DRAIN},   {"undrain", UNDRAIN},     {"doctor", DOCTOR},         {"bury", BURY},
-    {"reap", REAP},     {"step-down", STEP_DOWN}, {"flush-decisions", FLUSH},
+    {"reap", REAP},     {"step-down", STEP_DOWN}, {"flush-decisions", FLUSH}, {"metrics", METRICS},
+    {"top", TOP},
 };
 
 void mu_ctl_usage(FILE *out) {
@@ -139,6 +145,10 @@ void mu_ctl_usage(FILE *out) {
           "                                and have 30s (--notice) to do so. --wait shows how far\n"
           "                                it is, until none is left (10m, --timeout)\n"
           "  undrain INSTANCE              ends that (also drain INSTANCE --off)\n"
+          "  top [--interval DURATION] [--once]\n"
+          "                                a live view: instances, rates, latencies; q ends it\n"
+          "  metrics                       the numbers of a daemon, for Prometheus; its RESP door\n"
+          "                                tells them to those who have the right admin\n"
           "  call OPERATION [ARGUMENT]...  any operation, through a door; -- ends the options\n"
           "  token new NAME [--kind instance|operator|user] [--instance ID] [--role R]...\n"
           "        [--expires DATE]        a fresh token, and what auth_rules must know of it\n"
@@ -299,6 +309,11 @@ static bool check_via(const struct mu_ctl_options *options, int command, struct 
     }
     if (command == CALL && redis) {
         wrong = "call goes through a door: --door unix:///path, or --via pubsub";
+    } else if (command == METRICS && (redis || pubsub)) {
+        wrong = "a daemon tells its metrics at its RESP door alone: --door unix:///path or "
+                "host:port";
+    } else if (command == TOP && options->json) {
+        wrong = "top is for people; metrics, status and instances --json are for programs";
     } else if (redis && (options->token != NULL || options->instance != NULL ||
                          options->door != NULL || options->timeout_ms != TIMEOUT_MS)) {
         wrong = "--token, --instance, --door and --timeout belong to a door, not to Redis itself";

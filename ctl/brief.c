@@ -16,6 +16,7 @@
 #include "event_text.h"
 #include "reach.h"
 #include "table.h"
+#include "terminal.h"
 
 #define NAME 136          /* an id, or a word for one */
 #define CHANGES_MAX 20000 /* more changes of leaders in a second are counted, not explained */
@@ -72,6 +73,7 @@ struct mu_brief {
     size_t change_count;
     struct left *gone;
     struct suspicion *suspicions;
+    FILE *out; /* while lines are made */
 };
 
 static void name_copy(char out[NAME], const char *text) {
@@ -164,7 +166,7 @@ static void print_now(struct mu_brief *brief, const json_t *event) {
     struct mu_buffer line;
     mu_buffer_init(&line, 0);
     mu_event_text(&line, event, brief->colour);
-    puts(line.data);
+    mu_print_line(line.data, line.length);
     fflush(stdout);
     mu_buffer_deinit(&line);
 }
@@ -293,28 +295,30 @@ static void print_group(struct mu_brief *brief, struct group *group) {
     char clock[MU_CLOCK_SIZE];
     struct suspicion *suspicion = NULL;
     HASH_FIND(hh, brief->suspicions, group->from, strlen(group->from), suspicion);
-    printf("%s  %sleaders%s               %" PRIu64 " ", mu_clock_text(clock, group->last),
-           brief->colour ? "\033[1;33m" : "", brief->colour ? "\033[0m" : "", group->count);
+    fprintf(brief->out, "%s  %sleaders%s               %" PRIu64 " ",
+            mu_clock_text(clock, group->last), brief->colour ? "\033[1;33m" : "",
+            brief->colour ? "\033[0m" : "", group->count);
     if (group->from[0] != '\0') {
-        printf("moved from %s to ", group->from);
+        fprintf(brief->out, "moved from %s to ", group->from);
     } else if (strcmp(group->reason, "first") == 0) {
-        printf("are the first of their sessions: ");
+        fprintf(brief->out, "are the first of their sessions: ");
     } else {
-        printf("passed on as members left or handed over, to ");
+        fprintf(brief->out, "passed on as members left or handed over, to ");
     }
     qsort(group->to, group->to_count, sizeof group->to[0], by_count);
     for (size_t i = 0; i < group->to_count && i < 8; i++) {
-        printf("%s%s (%" PRIu64 ")", i > 0 ? ", " : "", group->to[i].name, group->to[i].count);
+        fprintf(brief->out, "%s%s (%" PRIu64 ")", i > 0 ? ", " : "", group->to[i].name,
+                group->to[i].count);
     }
-    printf("%s", group->to_count > 8 ? ", ..." : "");
+    fprintf(brief->out, "%s", group->to_count > 8 ? ", ..." : "");
     if (group->from[0] != '\0') {
-        printf(" in %" PRId64 " ms  (%s)", group->last - group->first, group->reason);
+        fprintf(brief->out, " in %" PRId64 " ms  (%s)", group->last - group->first, group->reason);
     }
     if (suspicion != NULL && strcmp(group->reason, "instance-suspect") == 0 &&
         group->last >= suspicion->at && group->last - suspicion->at < 60000) {
-        printf(", %" PRId64 " ms after the suspicion", group->last - suspicion->at);
+        fprintf(brief->out, ", %" PRId64 " ms after the suspicion", group->last - suspicion->at);
     }
-    putchar('\n');
+    fputc('\n', brief->out);
 }
 
 static void print_changes(struct mu_brief *brief) {
@@ -333,26 +337,27 @@ static void print_changes(struct mu_brief *brief) {
         }
     }
     if (rest > 0) {
-        printf("                            %" PRIu64 " more changes of leaders\n", rest);
+        fprintf(brief->out, "                            %" PRIu64 " more changes of leaders\n",
+                rest);
     }
     free(groups);
 }
 
 static void print_members(const struct mu_brief *brief) {
     char clock[MU_CLOCK_SIZE];
-    printf("%s  members              ", mu_clock_text(clock, brief->at));
+    fprintf(brief->out, "%s  members              ", mu_clock_text(clock, brief->at));
     if (brief->joined > 0) {
-        printf(" %s+%" PRIu64 " joined%s", brief->colour ? "\033[32m" : "", brief->joined,
-               brief->colour ? "\033[0m" : "");
+        fprintf(brief->out, " %s+%" PRIu64 " joined%s", brief->colour ? "\033[32m" : "",
+                brief->joined, brief->colour ? "\033[0m" : "");
     }
     if (brief->left > 0) {
-        printf(" %s-%" PRIu64 " left%s (", brief->colour ? "\033[31m" : "", brief->left,
-               brief->colour ? "\033[0m" : "");
+        fprintf(brief->out, " %s-%" PRIu64 " left%s (", brief->colour ? "\033[31m" : "",
+                brief->left, brief->colour ? "\033[0m" : "");
         for (size_t i = 0; i < brief->reason_count; i++) {
-            printf("%s%s %" PRIu64, i > 0 ? ", " : "", brief->reasons[i].name,
-                   brief->reasons[i].count);
+            fprintf(brief->out, "%s%s %" PRIu64, i > 0 ? ", " : "", brief->reasons[i].name,
+                    brief->reasons[i].count);
         }
-        putchar(')');
+        fputc(')', brief->out);
     }
     const struct {
         uint64_t count;
@@ -364,10 +369,10 @@ static void print_members(const struct mu_brief *brief) {
                   {brief->closed, "sessions closed"}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (others[i].count > 0) {
-            printf("  %" PRIu64 " %s", others[i].count, others[i].what);
+            fprintf(brief->out, "  %" PRIu64 " %s", others[i].count, others[i].what);
         }
     }
-    putchar('\n');
+    fputc('\n', brief->out);
 }
 
 static void forget(struct mu_brief *brief) {
@@ -389,13 +394,32 @@ static void forget(struct mu_brief *brief) {
     brief->changed = brief->opened = brief->closed = 0;
 }
 
+/* What was collected in `out`. */
+static void print_lines(const char *text) {
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        mu_print_line(text, length);
+        text += length + (text[length] == '\n');
+    }
+}
+
 void mu_brief_tick(struct mu_brief *brief) {
+    char *text = NULL;
+    size_t length = 0;
+    brief->out = open_memstream(&text, &length);
+    if (brief->out == NULL) {
+        abort(); /* out of memory, as in alloc.c */
+    }
     if (brief->joined + brief->left + brief->updated + brief->away + brief->resumed > 0) {
         print_members(brief);
     }
     if (brief->changed > 0) {
         print_changes(brief);
     }
+    fclose(brief->out);
+    brief->out = NULL;
+    print_lines(text);
+    free(text);
     fflush(stdout);
     forget(brief);
 }

@@ -62,6 +62,9 @@ struct mu_ctl_options {
     bool off;
     bool wait;
     uint64_t wait_ms; /* at most so long */
+    /* top */
+    uint64_t interval_ms; /* between two frames; 0: the default */
+    bool once;
 };
 
 struct mu_ctl {
@@ -99,6 +102,7 @@ enum mu_ctl_exit mu_ctl_drain(struct mu_ctl *ctl, struct mu_via *via);
 enum mu_ctl_exit mu_ctl_brake(struct mu_ctl *ctl, struct mu_via *via);
 /* bury, reap, brake release, step-down, flush-decisions. */
 enum mu_ctl_exit mu_ctl_order(struct mu_ctl *ctl, struct mu_via *via);
+enum mu_ctl_exit mu_ctl_top(struct mu_ctl *ctl, struct mu_via *via);
 
 /* Those that need no Redis. */
 enum mu_ctl_exit mu_ctl_token(const struct mu_ctl_options *options);

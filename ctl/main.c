@@ -20,6 +20,10 @@ static enum mu_ctl_exit order(struct mu_ctl *ctl) {
     return mu_ctl_order(ctl, NULL);
 }
 
+static enum mu_ctl_exit top(struct mu_ctl *ctl) {
+    return mu_ctl_top(ctl, NULL);
+}
+
 static enum mu_ctl_exit ask_redis(struct mu_ctl *ctl) {
     static const struct {
         const char *name;
@@ -40,6 +44,7 @@ static enum mu_ctl_exit ask_redis(struct mu_ctl *ctl) {
         {"explain", mu_ctl_explain},
         {"drain", drain},
         {"undrain", drain},
+        {"top", top},
     };
     enum mu_ctl_exit status = mu_ctl_reach(ctl);
     for (size_t i = 0; status == MU_CTL_FINE && i < sizeof commands / sizeof commands[0]; i++) {
@@ -88,7 +93,10 @@ static enum mu_ctl_exit run(struct mu_ctl *ctl) {
                : strcmp(options->via, "resp") == 0 ? ask_resp(ctl, false)
                                                    : ask_redis(ctl);
     }
-    if (options->door != NULL || strcmp(options->command, "call") == 0) {
+    /* What Redis itself cannot tell. */
+    bool only_door =
+        strcmp(options->command, "call") == 0 || strcmp(options->command, "metrics") == 0;
+    if (options->door != NULL || only_door) {
         return ask_resp(ctl, false);
     }
     bool door = mu_ctl_takes_door(options->command) && ctl->door != NULL && options->url == NULL &&

@@ -12,6 +12,7 @@
 #include "event_text.h"
 #include "feed.h"
 #include "table.h"
+#include "terminal.h"
 
 #define TICK_MS 1000
 #define CHANNEL_SIZE 320
@@ -61,7 +62,7 @@ static void print_event(const struct watch *watch, const char *channel, const ch
         mu_must(mu_buffer_append(&line, "  ", 2));
         mu_append_safe(&line, payload, length);
     }
-    puts(line.data);
+    mu_print_line(line.data, line.length);
     mu_buffer_deinit(&line);
 }
 

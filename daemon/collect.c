@@ -278,6 +278,9 @@ void mu_collect_coordinator(struct mu_metrics *metrics, const struct mu_coordina
           "The epoch of the lease that this daemon holds; 0: none");
     gauge(metrics, "muster_lease_highest_epoch", NULL, view->highest_epoch,
           "The highest epoch that this daemon has seen");
+    mu_metric_set(mu_metrics_seconds(metrics, MUSTER_GAUGE, "muster_redis_time_seconds", NULL,
+                                     "Time of Redis in seconds since 1970, as far as known"),
+                  (int64_t)view->redis_ms * 1000);
     gauge(metrics, "muster_brake_engaged", NULL, view->brake,
           "Whether the brake holds: nobody is suspected or buried");
     gauge(metrics, "muster_detector_blind", NULL, view->blind,

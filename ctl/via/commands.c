@@ -179,6 +179,18 @@ static enum mu_ctl_exit call(struct mu_via *via) {
     return status;
 }
 
+/* Text for Prometheus, as it came. */
+static enum mu_ctl_exit show_metrics(struct mu_via *via) {
+    struct mu_buffer answer;
+    mu_buffer_init(&answer, 0);
+    enum mu_ctl_exit status = mu_via_ask(via, "METRICS", 0, NULL, &answer);
+    if (status == MU_CTL_FINE) {
+        fwrite(answer.data, 1, answer.length, stdout);
+    }
+    mu_buffer_deinit(&answer);
+    return status;
+}
+
 static bool is_drain(const char *command) {
     return strcmp(command, "drain") == 0 || strcmp(command, "undrain") == 0;
 }
@@ -209,6 +221,12 @@ enum mu_ctl_exit mu_ctl_via(struct mu_via *via) {
     }
     if (strcmp(command, "call") == 0) {
         return call(via);
+    }
+    if (strcmp(command, "metrics") == 0) {
+        return show_metrics(via);
+    }
+    if (strcmp(command, "top") == 0) {
+        return mu_ctl_top(via->ctl, via);
     }
     if (is_drain(command)) {
         return mu_ctl_drain(via->ctl, via);

@@ -92,7 +92,8 @@ static void on_part(void *context, const void *note, const redisReply *reply) {
     enum sum sum = CONNECTIONS;
     memcpy(&sum, note, sizeof sum);
     if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer > 0) {
-        self->sums[sum] += (uint64_t)reply->integer;
+        /* A ghost has a field `#reason` beside its records. */
+        self->sums[sum] += (uint64_t)reply->integer - (sum == GHOST_CONNECTIONS ? 1 : 0);
     }
     if (--self->due[sum] == 0) {
         publish(self, sum);

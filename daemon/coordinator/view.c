@@ -19,6 +19,7 @@ static void count(void *context, const struct mu_detector_instance *instance) {
 
 void mu_coordinator_view(const struct mu_coordinator *self, struct mu_coordinator_view *view) {
     *view = (struct mu_coordinator_view){.active = self->on_duty, .tally = &self->tally};
+    view->redis_ms = mu_coordinator_redis_ms(self);
     look_at_lease(view, mu_tenancy_lease(self->tenancy));
     mu_scrub_stats(self->scrub, &view->scrub);
     if (self->on_duty) { /* otherwise the parts still have what they saw last */

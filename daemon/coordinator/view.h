@@ -15,6 +15,7 @@ struct mu_coordinator_view {
     bool known;  /* somebody holds it, we or another one, as far as we have heard */
     uint64_t epoch;
     uint64_t highest_epoch;
+    uint64_t redis_ms; /* see mu_coordinator_redis_ms() */
     /* All that follows is 0 while it does not coordinate. */
     bool brake;
     bool blind; /* no instance is suspected or buried, since we cannot hear */

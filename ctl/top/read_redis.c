@@ -1,0 +1,129 @@
+/* read_redis.c - one frame from Redis itself: the state, but neither rates nor latencies. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+#include "base/alloc.h"
+#include "lease.h"
+#include "top/top.h"
+
+#define BATCH 500
+#define GHOSTS_AT_ONCE 64
+
+static int64_t integer(struct mu_ctl *ctl) {
+    redisReply *reply = mu_receive(ctl);
+    int64_t number = mu_reply_number(reply, 0);
+    freeReplyObject(reply);
+    return number;
+}
+
+static void copy(char *out, size_t size, const char *text, size_t length) {
+    snprintf(out, size, "%.*s", (int)(length < size ? length : size - 1), text);
+}
+
+static void read_lease(struct mu_ctl *ctl, struct mu_top_frame *frame) {
+    struct mu_ctl_lease lease;
+    const char *wrong = NULL;
+    mu_send(ctl, "GET {%s}:coordinator", ctl->name_space);
+    mu_send(ctl, "PTTL {%s}:coordinator", ctl->name_space);
+    redisReply *holder = mu_receive(ctl);
+    redisReply *ttl = mu_receive(ctl);
+    if (mu_reply_is_text(holder) &&
+        mu_ctl_lease_parse(holder->str, (size_t)holder->len, &lease, &wrong)) {
+        copy(frame->holder, sizeof frame->holder, lease.id, lease.id_length);
+        copy(frame->address, sizeof frame->address, lease.address, lease.address_length);
+        frame->lease_ms = mu_reply_number(ttl, -1);
+    }
+    freeReplyObject(holder);
+    freeReplyObject(ttl);
+}
+
+static void read_counts(struct mu_ctl *ctl, struct mu_top_frame *frame) {
+    const char *ns = ctl->name_space;
+    mu_send(ctl, "GET {%s}:epoch", ns);
+    mu_send(ctl, "HLEN {%s}:daemons", ns);
+    mu_send(ctl, "EXISTS {%s}:brake", ns);
+    mu_send(ctl, "ZCARD {%s}:sessions", ns);
+    mu_send(ctl, "SCARD {%s}:leaderless", ns);
+    mu_send(ctl, "ZCARD {%s}:ghosts", ns);
+    frame->epoch = integer(ctl);
+    frame->daemons = integer(ctl);
+    frame->brake = integer(ctl) != 0;
+    frame->sessions = integer(ctl);
+    frame->leaderless = integer(ctl);
+    frame->ghosts = integer(ctl);
+}
+
+static void read_ghosts(struct mu_ctl *ctl, struct mu_top_frame *frame) {
+    redisReply *ghosts =
+        mu_ask(ctl, "ZRANGE {%s}:ghosts 0 %d", ctl->name_space, GHOSTS_AT_ONCE - 1);
+    size_t count = mu_reply_count(ghosts);
+    frame->ghost_connections = 0;
+    for (size_t i = 0; i < count; i++) {
+        const redisReply *name = ghosts->element[i];
+        mu_send(ctl, "HLEN {%s}:ghosts:%b", ctl->name_space, name->str, (size_t)name->len);
+    }
+    for (size_t i = 0; i < count; i++) {
+        int64_t fields = integer(ctl);
+        frame->ghost_connections += fields > 0 ? fields - 1 : 0; /* without #reason */
+    }
+    freeReplyObject(ghosts);
+}
+
+static void read_row(struct mu_ctl *ctl, struct mu_top_frame *frame, const redisReply *id,
+                     int64_t heartbeat, int64_t now) {
+    redisReply *fields = mu_receive(ctl);
+    int64_t connections = integer(ctl);
+    int64_t leads = integer(ctl);
+    if (mu_reply_is_text(mu_reply_at(fields, 0))) { /* else it has gone meanwhile */
+        struct mu_top_row *row = &frame->rows[frame->row_count++];
+        int64_t started = mu_reply_number(mu_reply_at(fields, 3), -1);
+        copy(row->instance, sizeof row->instance, id->str, (size_t)id->len);
+        copy(row->incarnation, sizeof row->incarnation, mu_reply_text(mu_reply_at(fields, 0)),
+             strlen(mu_reply_text(mu_reply_at(fields, 0))));
+        row->suspect = strcmp(mu_reply_text(mu_reply_at(fields, 1)), "up") != 0;
+        row->draining = strcmp(mu_reply_text(mu_reply_at(fields, 2)), "1") == 0;
+        row->heartbeat_ms = now > heartbeat ? now - heartbeat : 0;
+        row->running_ms = started < 0 ? -1 : now > started ? now - started : 0;
+        row->connections = connections;
+        row->leads = leads;
+        frame->up += !row->suspect;
+        frame->suspect += row->suspect;
+        frame->draining += row->draining;
+        frame->connections += connections;
+    }
+    freeReplyObject(fields);
+}
+
+static void read_instances(struct mu_ctl *ctl, struct mu_top_frame *frame) {
+    const char *ns = ctl->name_space;
+    int64_t now = mu_ask_now(ctl);
+    redisReply *list = mu_ask(ctl, "ZRANGE {%s}:instances 0 -1 WITHSCORES", ns);
+    size_t count = mu_reply_count(list) / 2;
+    frame->rows = mu_calloc(count + 1, sizeof *frame->rows);
+    for (size_t from = 0; from < count && !ctl->lost; from += BATCH) {
+        size_t to = from + BATCH < count ? from + BATCH : count;
+        for (size_t i = from; i < to; i++) {
+            const redisReply *id = list->element[2 * i];
+            size_t length = (size_t)id->len;
+            mu_send(ctl, "HMGET {%s}:instance:%b incarnation state draining started_at", ns,
+                    id->str, length);
+            mu_send(ctl, "HLEN {%s}:instance:%b:connections", ns, id->str, length);
+            mu_send(ctl, "SCARD {%s}:instance:%b:leads", ns, id->str, length);
+        }
+        for (size_t i = from; i < to; i++) {
+            read_row(ctl, frame, list->element[2 * i], mu_reply_number(list->element[2 * i + 1], 0),
+                     now);
+        }
+    }
+    freeReplyObject(list);
+}
+
+enum mu_ctl_exit mu_top_read_redis(struct mu_ctl *ctl, struct mu_top_frame *frame) {
+    read_lease(ctl, frame);
+    read_counts(ctl, frame);
+    read_ghosts(ctl, frame);
+    read_instances(ctl, frame);
+    return ctl->lost ? MU_CTL_UNREACHABLE : MU_CTL_FINE;
+}
