@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/log_limit.h"
 
 #define LINE_MAX_BYTES (64u * 1024u)
 #define VALUE_MAX_BYTES (4u * 1024u) /* more of one value is cut: a log is read by people */
@@ -19,10 +20,14 @@ struct mu_log {
     int fd;
     enum mu_log_level level;
     enum mu_log_format format;
+    struct mu_log_limit limit;
 };
 
 static const char *const level_words[] = {"debug", "info", "warn", "error"};
 static const char *const format_words[] = {"logfmt", "json"};
+
+#define LIMIT_LINES 50
+#define LIMIT_PERIOD_MS 10000
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -32,12 +37,13 @@ struct mu_log *mu_log_create(int fd, enum mu_log_level level, enum mu_log_format
     log->fd = fd;
     log->level = level;
     log->format = format;
+    mu_log_limit(log, LIMIT_LINES, LIMIT_PERIOD_MS);
     return log;
 }
 
-void mu_log_destroy(struct mu_log **log) {
-    free(*log);
-    *log = NULL;
+void mu_log_limit(struct mu_log *log, uint64_t most, uint64_t period_ms) {
+    log->limit.most = most;
+    log->limit.period_ms = period_ms;
 }
 
 void mu_log_set_level(struct mu_log *log, enum mu_log_level level) {
@@ -138,15 +144,12 @@ static void write_line(int fd, const char *data, size_t length) {
     }
 }
 
-void mu_log_write(struct mu_log *log, enum mu_log_level level, const char *event,
-                  const struct mu_log_field *fields, size_t count) {
+static void write_event(struct mu_log *log, enum mu_log_level level, const char *event,
+                        const struct mu_log_field *fields, size_t count) {
     struct mu_buffer line;
     char now[48];
     bool fits;
 
-    if (!mu_log_enabled(log, level) || (size_t)level >= COUNT(level_words)) {
-        return;
-    }
     mu_buffer_init(&line, LINE_MAX_BYTES);
     format_time(now, sizeof now);
     fits = append_text(&line, log->format, "time", now) &&
@@ -165,6 +168,49 @@ void mu_log_write(struct mu_log *log, enum mu_log_level level, const char *event
         write_line(log->fd, line.data, line.length);
     }
     mu_buffer_deinit(&line);
+}
+
+static void tell(struct mu_log *log, const struct mu_log_kind *kind) {
+    const struct mu_log_field fields[] = {
+        MU_STR("suppressed", kind->event),
+        MU_STR("of", kind->ids),
+        MU_INT("lines", kind->held),
+        MU_INT("period_ms", log->limit.period_ms),
+    };
+
+    write_event(log, kind->level, "log.suppressed", fields, COUNT(fields));
+}
+
+void mu_log_write(struct mu_log *log, enum mu_log_level level, const char *event,
+                  const struct mu_log_field *fields, size_t count) {
+    struct mu_log_kind told;
+    bool pass;
+
+    if (!mu_log_enabled(log, level) || (size_t)level >= COUNT(level_words)) {
+        return;
+    }
+    if (log->level == MU_LOG_DEBUG) { /* somebody wants all of it */
+        write_event(log, level, event, fields, count);
+        return;
+    }
+    pass =
+        mu_log_limit_pass(&log->limit, mu_clock_boottime_ms(), level, event, fields, count, &told);
+    if (told.held > 0) {
+        tell(log, &told);
+    }
+    if (pass) {
+        write_event(log, level, event, fields, count);
+    }
+}
+
+void mu_log_destroy(struct mu_log **log) {
+    struct mu_log_kind told;
+
+    while (*log != NULL && mu_log_limit_rest(&(*log)->limit, &told)) {
+        tell(*log, &told);
+    }
+    free(*log);
+    *log = NULL;
 }
 
 static bool find_word(const char *const *words, size_t count, const char *text, size_t *index) {

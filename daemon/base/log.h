@@ -37,6 +37,10 @@ struct mu_log;
 struct mu_log *mu_log_create(int fd, enum mu_log_level level, enum mu_log_format format);
 void mu_log_destroy(struct mu_log **log);
 void mu_log_set_level(struct mu_log *log, enum mu_log_level level);
+/* Of lines that say the same again (log_limit.h) at most so many in a period are written; what was
+ * held back is told as `log.suppressed`. 0: no limit. At first: 50 in 10 s. At level debug nothing
+ * is held back. */
+void mu_log_limit(struct mu_log *log, uint64_t most, uint64_t period_ms);
 bool mu_log_enabled(const struct mu_log *log, enum mu_log_level level);
 
 /* `log` may be NULL: nothing is written. Use the macro. */

@@ -110,6 +110,7 @@ static bool change(struct mu_config *config, const struct mu_config_key *key) {
         {"coordinator.advertise", "coordinator.advertise=[\"h:1\"]"},
         {"plugins.path", "plugins.path=[\"" MUSTER_BUILD_DIR "\"]"},
         {"authorization.chain", "authorization.chain=[x]"},
+        {"metrics.listen", "metrics.listen=127.0.0.1:1"},
         {"redis.sentinel.addresses", "redis.sentinel.addresses=[\"h:1\"]"},
     };
     char text[256];
@@ -282,6 +283,61 @@ static void test_plugins(void **state) {
     assert_int_equal(mt_process_wait(stage->daemon), 1);
 }
 
+/* ---- secrets of the configuration ---- */
+
+static void write_secrets(const struct stage *stage, const char *url, const char *sentinel,
+                          const char *header) {
+    FILE *file = fopen(file_of(stage), "we");
+    assert_non_null(file);
+    fprintf(file,
+            "namespace: t\nstate_dir: %s\n"
+            "redis: {mode: external, url: \"%s\", sentinel: {password: \"%s\"}}\n"
+            "log: {level: debug, format: json}\n"
+            "authorization: {default: deny, chain: [auth_http]}\n"
+            "plugins:\n  path: %s/plugins\n"
+            "  load: [{name: auth_http, config: {url: \"http://127.0.0.1:9/x\", "
+            "authorization: \"%s\"}}]\n",
+            mt_world_path(stage->c->world, "state"), url, sentinel, MUSTER_BUILD_DIR, header);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Requests' are test_secrets.c's. */
+static void test_secrets_are_not_logged(void **state) {
+    struct stage *stage = *state;
+    const char *url = mt_server_url(stage->c->server);
+    write_secrets(stage, url, "mark-sentinel-1", "Bearer mark-header-1");
+    stage->daemon = mt_process_start(
+        stage->c->world, "musterd",
+        (const char *const[]){MUSTER_BUILD_DIR "/musterd", "--config", file_of(stage), NULL});
+    free(mt_process_wait_line(stage->daemon, MT_STDERR, "\"event\":\"data."));
+    static const struct {
+        const char *url, *sentinel, *header, *event;
+    } turns[] = {
+        {"redis://u:mark-url-2@127.0.0.1:1/0", "mark-sentinel-2", "Bearer mark-header-2",
+         "config.reloaded"},
+        {"redis://u:mark-url-3@127.0.0.1:x/0", "mark-sentinel-3", "Bearer mark-header-3",
+         "config.refused"},
+        {"redis://u:mark-url-4@127.0.0.1:1/0", "mark-sentinel-4\\x01", "Bearer mark-header-4\\n",
+         "config.refused"},
+        {"nothing://u:mark-url-5@127.0.0.1:1/0", "mark-sentinel-5", "mark-header-5",
+         "config.refused"},
+    };
+    for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+        write_secrets(stage, turns[i].url, turns[i].sentinel, turns[i].header);
+        mt_process_signal(stage->daemon, SIGHUP);
+        mt_daemon_await(stage->daemon, turns[i].event);
+    }
+    mt_process_signal(stage->daemon, SIGTERM);
+    assert_int_equal(mt_process_wait(stage->daemon), 0);
+    char *log = mt_process_output(stage->daemon, MT_STDERR);
+    assert_non_null(strstr(log, "\"key\":\"redis.url\""));
+    assert_non_null(strstr(log, "\"key\":\"redis.sentinel.password\""));
+    assert_non_null(strstr(log, "\"key\":\"plugins.load.auth_http.authorization\""));
+    if (strstr(log, "mark-") != NULL)
+        mt_fail(stage->c->world, "a secret is in the log");
+    free(log);
+}
+
 /* ---- under load ---- */
 
 enum { ROUNDS = 40, DEPTH = 250 };
@@ -338,6 +394,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_plugins, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets_are_not_logged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_loses_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

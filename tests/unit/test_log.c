@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TIME_SIZE (sizeof "2026-01-02T03:04:05.678Z" - 1)
@@ -243,6 +245,178 @@ static void words_are_read(void **state) {
     assert_false(mu_log_format_parse("text", &format));
 }
 
+/* ---- what people and programs can make of it, whatever is in it ---- */
+
+static const char *const hostile[] = {
+    "two\nlines",
+    "carriage\rreturn",
+    "a \"quote\"",
+    "back\\slash\\",
+    "equals=sign level=error",
+    "\x01\x02\x1b[31mred\x7f",
+    "no utf-8: \xff\xfe\xc0\xaf\xed\xa0\x80 \xf4\x90\x80\x80",
+    "cut \xe2\x82",
+    "\xe2\x80\xa8line separator",
+    "",
+    " ",
+    "\"",
+    "\\",
+};
+
+/* Reads one logfmt line strictly: pairs with one space between, values bare or as JSON texts. */
+static json_t *read_logfmt(const char *line) {
+    json_t *object = json_object();
+    while (*line != '\0') {
+        size_t name = strspn(line, "abcdefghijklmnopqrstuvwxyz_");
+        assert_true(name > 0 && line[name] == '=');
+        char *key = strndup(line, name);
+        const char *value = line + name + 1;
+        size_t length = strcspn(value, " ");
+        json_t *read = NULL;
+        if (value[0] == '"') {
+            json_error_t error;
+            read = json_loads(value, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &error);
+            assert_non_null(read);
+            length = (size_t)error.position;
+        } else {
+            for (size_t i = 0; i < length; i++)
+                assert_true(value[i] > ' ' && value[i] < 0x7f && strchr("\"=\\", value[i]) == NULL);
+            read = json_stringn(value, length);
+        }
+        assert_int_equal(json_object_set_new_nocheck(object, key, read), 0);
+        free(key);
+        line = value + length;
+        assert_true(*line == '\0' || (*line == ' ' && line[1] != '\0'));
+        line += *line == ' ' ? 1 : 0;
+    }
+    return object;
+}
+
+static void any_value_can_be_read_in_both_formats(void **state) {
+    (void)state;
+    for (int format = MU_LOG_LOGFMT; format <= MU_LOG_JSON; format++) {
+        int fds[2];
+        open_pipe(fds);
+        struct mu_log *log = mu_log_create(fds[1], MU_LOG_INFO, (enum mu_log_format)format);
+        for (size_t i = 0; i < COUNT(hostile); i++)
+            MU_LOG(log, MU_LOG_INFO, "test.hostile", MU_STR("first", hostile[i]),
+                   MU_INT("number", -7), MU_STR("last", hostile[COUNT(hostile) - 1 - i]));
+        mu_log_destroy(&log);
+        char *text = written(fds[0]);
+        char *rest = NULL;
+        size_t lines = 0;
+        for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+             line = strtok_r(NULL, "\n", &rest)) {
+            json_t *read = format == MU_LOG_JSON ? json_loads(line, 0, NULL) : read_logfmt(line);
+            assert_non_null(read);
+            assert_int_equal(json_object_size(read), 6);
+            assert_string_equal(json_string_value(json_object_get(read, "event")), "test.hostile");
+            assert_string_equal(json_string_value(json_object_get(read, "level")), "info");
+            const char *first = json_string_value(json_object_get(read, "first"));
+            assert_non_null(first);
+            if (lines < 5 || (lines > 8 && lines < COUNT(hostile))) /* what is text comes back */
+                assert_string_equal(first, hostile[lines]);
+            json_decref(read);
+            lines++;
+        }
+        assert_int_equal(lines, COUNT(hostile));
+        free(text);
+        close_pipe(fds);
+    }
+}
+
+/* ---- the same again ---- */
+
+static size_t count_of(const char *text, const char *part) {
+    size_t count = 0;
+    while ((text = strstr(text, part)) != NULL) {
+        count++;
+        text++;
+    }
+    return count;
+}
+
+static void repeats_are_held_back_and_counted(void **state) {
+    int fds[2];
+    (void)state;
+    open_pipe(fds);
+    struct mu_log *log = mu_log_create(fds[1], MU_LOG_INFO, MU_LOG_LOGFMT);
+    mu_log_limit(log, 3, 3600000);
+    for (int i = 0; i < 10; i++) {
+        MU_LOG(log, MU_LOG_WARN, "test.again", MU_STR("instance", "a"), MU_INT("n", i));
+        MU_LOG(log, MU_LOG_WARN, "test.again", MU_STR("instance", i % 2 == 0 ? "b" : "c"));
+        MU_LOG(log, MU_LOG_INFO, "auth.denied", MU_STR("instance", "a"));
+        MU_LOG(log, MU_LOG_WARN, "order.given", MU_STR("instance", "a"));
+        MU_LOG(log, MU_LOG_INFO, "config.applied", MU_STR("key", "a"));
+    }
+    mu_log_set_level(log, MU_LOG_DEBUG);
+    for (int i = 0; i < 10; i++)
+        MU_LOG(log, MU_LOG_WARN, "test.again", MU_STR("instance", "all of it"));
+    mu_log_destroy(&log);
+    char *text = written(fds[0]);
+    assert_int_equal(count_of(text, "event=test.again instance=\"all of it\""), 10);
+    assert_int_equal(count_of(text, "event=test.again instance=a "), 3);
+    assert_int_equal(count_of(text, "event=test.again instance=b"), 3);
+    assert_int_equal(count_of(text, "event=test.again instance=c"), 3);
+    assert_int_equal(count_of(text, "event=auth.denied"), 10);
+    assert_int_equal(count_of(text, "event=order.given"), 10);
+    assert_int_equal(count_of(text, "event=config.applied"), 10);
+    assert_int_equal(count_of(text, "level=warn event=log.suppressed suppressed=test.again "), 3);
+    assert_int_equal(count_of(text, "of=\"instance=a\" lines=7 period_ms=3600000"), 1);
+    assert_int_equal(count_of(text, "of=\"instance=b\" lines=2 "), 1);
+    free(text);
+    close_pipe(fds);
+}
+
+static void a_period_ends(void **state) {
+    static struct mu_log_limit limit; /* large */
+    struct mu_log_kind told;
+    const struct mu_log_field field = MU_STR("instance", "a");
+    (void)state;
+    limit.most = 2;
+    limit.period_ms = 100;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(mu_log_limit_pass(&limit, 1000, MU_LOG_WARN, "test.x", &field, 1, &told),
+                         i < 2);
+    assert_int_equal(told.held, 0);
+    assert_true(mu_log_limit_pass(&limit, 1100, MU_LOG_WARN, "test.x", &field, 1, &told));
+    assert_int_equal(told.held, 3);
+    assert_string_equal(told.event, "test.x");
+    assert_string_equal(told.ids, "instance=a");
+    /* Who comes no more is told by what others say. */
+    for (int i = 0; i < 3; i++)
+        mu_log_limit_pass(&limit, 1100, MU_LOG_WARN, "test.x", &field, 1, &told);
+    uint64_t held = 0;
+    for (int i = 0; i < MU_LOG_LIMIT_KINDS && held == 0; i++) {
+        assert_true(mu_log_limit_pass(&limit, 1200, MU_LOG_INFO, "auth.denied", NULL, 0, &told));
+        held = told.held;
+    }
+    assert_int_equal(held, 2);
+    assert_false(mu_log_limit_rest(&limit, &told));
+}
+
+/* Any number of kinds: nothing grows, and nothing that was held back is forgotten. */
+static void many_kinds_take_turns(void **state) {
+    static struct mu_log_limit limit;
+    struct mu_log_kind told;
+    uint64_t passed = 0;
+    uint64_t held = 0;
+    (void)state;
+    limit.most = 1;
+    limit.period_ms = 1000000;
+    for (int i = 0; i < 20000; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "i%d", i / 4);
+        const struct mu_log_field field = MU_STR("instance", id);
+        passed += mu_log_limit_pass(&limit, 5, MU_LOG_INFO, "test.z", &field, 1, &told) ? 1 : 0;
+        held += told.held;
+    }
+    while (mu_log_limit_rest(&limit, &told))
+        held += told.held;
+    assert_int_equal(passed, 5000);
+    assert_int_equal(held, 15000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logfmt_lines),
@@ -252,6 +426,10 @@ int main(void) {
         cmocka_unit_test(long_values_are_cut),
         cmocka_unit_test(a_full_or_closed_pipe_is_survived),
         cmocka_unit_test(words_are_read),
+        cmocka_unit_test(any_value_can_be_read_in_both_formats),
+        cmocka_unit_test(repeats_are_held_back_and_counted),
+        cmocka_unit_test(a_period_ends),
+        cmocka_unit_test(many_kinds_take_turns),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
