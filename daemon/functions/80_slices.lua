@@ -220,13 +220,18 @@ mu.define('reap', {
         local ghost = {
             name = name, instance = instance, incarnation = incarnation, key = c.prefix .. 'ghosts:' .. name,
         }
-        local due = call('ZSCORE', c.prefix .. 'ghosts', name)
+        local due = tonumber(call('ZSCORE', c.prefix .. 'ghosts', name) or 0)
         ghost.reason = call('HGET', ghost.key, '#reason') or 'instance-dead'
         mu.typed(c, 'HLEN', c.prefix .. 'quarantine')
         mu.typed(c, 'ZCARD', c.prefix .. 'deadlines')
         local cursor, early = args[3], ''
-        if due and tonumber(due) > mu.now(c) then
-            early = '"early":' .. int(tonumber(due) - mu.now(c)) .. ','
+        local latest = mu.now(c) + c.config.resume_grace_ms
+        if due > latest then -- the clock was set back since, or the grace is shorter now
+            call('ZADD', c.prefix .. 'ghosts', int(latest), name)
+            due = latest
+        end
+        if due > mu.now(c) then
+            early = '"early":' .. int(due - mu.now(c)) .. ','
         else
             local page = call('HSCAN', ghost.key, cursor, 'COUNT', int(totals.budget))
             local fields = page[2]

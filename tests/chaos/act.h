@@ -8,8 +8,8 @@
 #define CH_SKIPPED_DROPS "drops skipped"
 
 void ch_act(struct ch_stage *stage, const struct ch_step *step);
-/* Ends every fault that still lasts: everybody runs, every link is whole. A clock
- * that was set back is set right: what is due by Redis' time (ghosts) would wait for so long. */
+/* Ends every fault that still lasts: everybody runs, every link is whole. Redis' clock stays as it
+ * is. */
 void ch_heal(struct ch_stage *stage);
 
 #endif

@@ -40,7 +40,6 @@ struct ch_stage {
     unsigned sentinels_paused; /* a bit each */
     uint64_t asked_at;         /* the sentinels, in ms */
     _Atomic int64_t *clock_us; /* what is added to Redis' clock */
-    int64_t clock_highest_us;
     struct ch_links links;
     struct ch_packets packets;
     bool drops; /* `packets` is open */

@@ -48,9 +48,7 @@ static long long redis_seconds(struct ch_stage *self) {
 
 static void jump(struct ch_stage *self, int ms) {
     long long before = redis_seconds(self);
-    int64_t offset = atomic_fetch_add(self->clock_us, (int64_t)ms * 1000) + (int64_t)ms * 1000;
-    if (offset > self->clock_highest_us)
-        self->clock_highest_us = offset;
+    (void)atomic_fetch_add(self->clock_us, (int64_t)ms * 1000);
     MT_WAIT(self->world,
             ms < 0 ? redis_seconds(self) <= before : redis_seconds(self) >= before + ms / 1000,
             "Redis' clock to jump");
@@ -249,7 +247,6 @@ void ch_store_act(struct ch_stage *self, const struct ch_step *step) {
 }
 
 void ch_store_heal(struct ch_stage *self) {
-    atomic_store(self->clock_us, self->clock_highest_us);
     if (self->sentinels == NULL) {
         pause_redis(self, false);
         restart_redis(self);

@@ -190,6 +190,19 @@ static void test_early(void **state) {
                      1);
 }
 
+/* Redis' clock was set back by an hour: no ghost waits for longer than its grace. */
+static void test_clock_set_back(void **state) {
+    struct mt_fixture *f = *state;
+    mt_start(f, "node-1", "a");
+    mt_enter(f, "room", "c1", "node-1", "a", NULL);
+    mt_start(f, "node-1", "a2");
+    mt_command(f->redis, "ZINCRBY " MT_NS "ghosts 3600000 node-1:a");
+    json_t *reply = mt_ok(f->redis, "reap", f->epoch, "node-1:a", "0", "10");
+    assert_true(mt_int(reply, "early") > 0 && mt_int(reply, "early") <= 5000);
+    mt_reap(f, "node-1:a");
+    assert_int_equal(mt_integer(f->redis, "EXISTS " MT_NS "session:room"), 0);
+}
+
 /* Over maxmemory everything that removes, demotes or keeps alive still works. */
 static void test_over_maxmemory(void **state) {
     struct mt_fixture *f = populated(state);
@@ -253,6 +266,7 @@ int main(void) {
         cmocka_unit_test_setup(test_quarantine, mt_fixture_fresh),
         cmocka_unit_test_setup(test_only_its_own, mt_fixture_fresh),
         cmocka_unit_test_setup(test_early, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_clock_set_back, mt_fixture_fresh),
         cmocka_unit_test_setup(test_over_maxmemory, mt_fixture_fresh),
     };
     return cmocka_run_group_tests(tests, mt_fixture_start, mt_fixture_end);

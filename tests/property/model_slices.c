@@ -226,6 +226,8 @@ void pm_op_reap(struct pm_state *state, const struct pm_call *call, const struct
     if (outcome->refusals != 0)
         return;
     struct pm_ghost *ghost = pm_ghost(state, id, incarnation);
+    if (ghost != NULL && ghost->due > state->now + state->resume_grace_ms)
+        ghost->due = state->now + state->resume_grace_ms;
     long long early = ghost != NULL && ghost->due > state->now ? ghost->due - state->now : 0;
     size_t before = pm_record_total(state, id, incarnation);
     const char *next = json_string_value(json_object_get(seen->outcome->reply, "cursor"));
