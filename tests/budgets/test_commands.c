@@ -45,6 +45,7 @@ static const struct budget_case cases[] = {
     {"release", "held", {{0}}, {"release", "EPOCH", "hand-1"}},
     {"confirm", "again", {{0}}, {"confirm", "EPOCH", "gen-1", "run-1", MT_SETTINGS}},
     {"rotate", "new", {{0}}, {"rotate", "EPOCH", "gen-2", "0", "run-2", MT_SETTINGS}},
+    {"attend", "always", {{0}}, {"attend", "d1", "5"}},
     {"beats", "one", {{0}}, {"beats", "EPOCH", "node-1", "a"}},
     {"beats", "two", {{0}}, {"beats", "EPOCH", "node-1", "a", "node-2", "b"}},
     {"suspect", "leads-one", {LED}, {"suspect", "EPOCH", "node-1", "a", "SCORE"}},
