@@ -39,6 +39,8 @@ struct mu_ctl_options {
     uint64_t count;  /* watch: ends after so many events; 0: never */
     uint64_t for_ms; /* watch: ends after that time; 0: never */
     bool brief;
+    bool off, wait;     /* drain */
+    bool once;          /* top: one frame, not a view */
     uint64_t limit;     /* sessions: at most so many; fsck: findings listed an invariant, explain:
                          * entries     of the journal; 0: all */
     uint64_t offset;    /* sessions: skips so many */
@@ -57,14 +59,10 @@ struct mu_ctl_options {
     const char *expires; /* token: a date */
     bool yes;            /* orders: not asked for confirmation */
     /* drain, undrain */
-    uint64_t rate;      /* connections told to move a second; 0: none */
-    uint64_t notice_ms; /* that each of them has; 0: not said */
-    bool off;
-    bool wait;
-    uint64_t wait_ms; /* at most so long */
-    /* top */
-    uint64_t interval_ms; /* between two frames; 0: the default */
-    bool once;
+    uint64_t rate;        /* connections told to move a second; 0: none */
+    uint64_t notice_ms;   /* that each of them has; 0: not said */
+    uint64_t wait_ms;     /* at most so long */
+    uint64_t interval_ms; /* top: between two frames; 0: the default */
 };
 
 struct mu_ctl {

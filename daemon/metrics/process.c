@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,13 +48,13 @@ static void memory_and_start(struct mu_metrics *metrics) {
     for (int field = 2; at != NULL && field < 22; field++) {
         at = strchr(at + 1, ' ');
     }
-    uint64_t started = 0;
-    uint64_t bytes = 0;
-    uint64_t pages = 0;
-    if (at == NULL ||
-        sscanf(at, "%" SCNu64 " %" SCNu64 " %" SCNu64, &started, &bytes, &pages) != 3) {
+    if (at == NULL) {
         return;
     }
+    char *next = NULL;
+    uint64_t started = strtoull(at, &next, 10);
+    uint64_t bytes = strtoull(next, &next, 10);
+    uint64_t pages = strtoull(next, &next, 10);
     set(metrics, "process_virtual_memory_bytes", (int64_t)bytes, "Address space of the process");
     set(metrics, "process_resident_memory_bytes", (int64_t)pages * (int64_t)sysconf(_SC_PAGESIZE),
         "Memory of the process that is in use");
