@@ -70,3 +70,5 @@ install(CODE [[
   file(WRITE "$ENV{DESTDIR}${target}" "${unit}")
   list(APPEND CMAKE_INSTALL_MANIFEST_FILES "${target}")
 ]])
+install(FILES etc/completion/musterctl.bash RENAME musterctl
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
