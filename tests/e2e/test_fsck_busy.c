@@ -62,8 +62,9 @@ static void test_busy(void **state) {
     sims[0] = churner(cluster, "node-0-again", "node-0", "3", "11");
     clean(cluster);
     mt_process_kill(cluster->daemon);
-    cluster->daemon = mt_daemon_lead(cluster->world, "second",
-                                     &(struct mt_daemon_options){cluster->server, NULL, settings});
+    cluster->daemon =
+        mt_daemon_lead(cluster->world, "second",
+                       &(struct mt_daemon_options){.server = cluster->server, .set = settings});
     clean(cluster);
     for (int i = 0; i < INSTANCES; i++)
         mt_sim_hush(sims[i]);

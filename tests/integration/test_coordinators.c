@@ -18,8 +18,8 @@ static const char *const quick[] = {"detector.heartbeat=200ms", "detector.suspec
                                     "coordinator.renew=150ms",  NULL};
 
 static struct mt_process *join_daemon(struct mt_cluster *c, const char *name) {
-    struct mt_process *daemon =
-        mt_daemon_start(c->world, name, &(struct mt_daemon_options){c->server, NULL, quick});
+    struct mt_process *daemon = mt_daemon_start(
+        c->world, name, &(struct mt_daemon_options){.server = c->server, .set = quick});
     mt_daemon_await(daemon, "lease.standby");
     return daemon;
 }
@@ -50,8 +50,8 @@ static void refuse_all(struct mt_cluster *c, json_int_t epoch) {
  * nothing more of that epoch, and stands by. */
 static void test_stopped_beyond_its_lease(void **state) {
     struct mt_cluster *c = *state = mt_cluster_create_bare(MT_SERVER_VOLATILE);
-    struct mt_process *first =
-        mt_daemon_start(c->world, "first", &(struct mt_daemon_options){c->server, NULL, quick});
+    struct mt_process *first = mt_daemon_start(
+        c->world, "first", &(struct mt_daemon_options){.server = c->server, .set = quick});
     json_int_t old = epoch_of(first);
     mt_daemon_await(first, "data.rotated");
     struct mt_process *second = join_daemon(c, "second");
@@ -81,8 +81,8 @@ static void test_stopped_beyond_its_lease(void **state) {
  * when its lease is gone, and Redis refuses it. */
 static void test_writes_that_arrive_late(void **state) {
     struct mt_cluster *c = *state = mt_cluster_create_bare(MT_SERVER_VOLATILE);
-    struct mt_process *daemon =
-        mt_daemon_start(c->world, "daemon", &(struct mt_daemon_options){c->server, NULL, quick});
+    struct mt_process *daemon = mt_daemon_start(
+        c->world, "daemon", &(struct mt_daemon_options){.server = c->server, .set = quick});
     json_int_t old = epoch_of(daemon);
     mt_daemon_await(daemon, "data.rotated");
     struct mt_process *sim = mt_cluster_instance(c, "node-1", "1");
@@ -161,8 +161,8 @@ static void test_clock_set_back(void **state) {
     c->replay = mt_replay_create(c->world);
     c->place = (struct mt_sim_place){c->world, "--url", mt_server_url_for(c->server, MT_BACKEND)};
 
-    struct mt_process *first =
-        mt_daemon_start(c->world, "first", &(struct mt_daemon_options){c->server, NULL, quick});
+    struct mt_process *first = mt_daemon_start(
+        c->world, "first", &(struct mt_daemon_options){.server = c->server, .set = quick});
     json_int_t old = epoch_of(first);
     mt_daemon_await(first, "data.rotated");
     struct mt_process *second = join_daemon(c, "second");
