@@ -25,10 +25,9 @@ for word in summary consequence runbook; do
   [[ $(grep -c "^          $word:" "$etc/muster.rules.yml") == $(wc -l <<<"$alerts") ]] ||
     fail "an alert has no $word"
 done
-if grep -q '^### Muster' "$page"; then
-  while read -r alert; do
-    grep -q "^### $alert\$" "$page" || fail "$page says nothing of $alert"
-    grep -q "runbook: docs/OPERATIONS.md#${alert,,}\$" "$etc/muster.rules.yml" || fail "$alert leads nowhere"
-  done <<<"$alerts"
-fi
+while read -r alert; do
+  grep -q "^### $alert\$" "$page" || fail "$page says nothing of $alert"
+  grep -q "runbook: docs/OPERATIONS.md#${alert,,}\$" "$etc/muster.rules.yml" || fail "$alert leads nowhere"
+done <<<"$alerts"
+[[ $(grep -c '^### Muster' "$page") == $(wc -l <<<"$alerts") ]] || fail "$page tells of an alert that is none"
 printf 'ok\n'
