@@ -65,7 +65,10 @@ static enum mu_ctl_exit confirm(const struct order *order, const char *sentence)
 
 static void sign(char *out, size_t size) {
     char host[128] = "";
-    const struct passwd *user = getpwuid(geteuid());
+    char texts[4096];
+    struct passwd record;
+    struct passwd *user = NULL;
+    (void)getpwuid_r(geteuid(), &record, texts, sizeof texts, &user); /* unknown: NULL */
     gethostname(host, sizeof host - 1);
     snprintf(out, size, "%.128s at %s, musterctl", user != NULL ? user->pw_name : "somebody", host);
 }

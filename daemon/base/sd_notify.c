@@ -45,14 +45,15 @@ struct mu_sd_notify *mu_sd_notify_open(const char *address, struct mu_error *err
     if (address == NULL || address[0] == '\0' || read_address(address, &self, error) != MUSTER_OK) {
         return NULL;
     }
-    self.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (self.fd < 0) {
-        mu_error_set(error, MUSTER_UNAVAILABLE, "no socket: %s", strerror(errno));
-        return NULL;
-    }
-    setsockopt(self.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
     struct mu_sd_notify *notify = mu_calloc(1, sizeof *notify);
     *notify = self;
+    notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (notify->fd < 0) {
+        mu_error_set(error, MUSTER_UNAVAILABLE, "no socket: %s", strerror(errno));
+        free(notify);
+        return NULL;
+    }
+    setsockopt(notify->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
     return notify;
 }
 

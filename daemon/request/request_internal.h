@@ -18,35 +18,26 @@ struct mu_one_request {
     unsigned references;
     struct mu_requests *owner_set;
     uint64_t id;
-    enum mu_request_kind kind;
-    enum mu_life life;
-    bool at_redis;     /* an answer of Redis is to come */
-    bool has_resource; /* its texts are copies */
     void *owner;
     const char *door;
-    struct mu_heap_node deadline;
     uint64_t arrived_us;
-    bool decoded;    /* `operation` is one */
     uint64_t ticket; /* of auth; 0: none */
     size_t bytes;    /* that it is counted with */
+    struct mu_heap_node deadline;
 
     struct muster_caller *caller;
-    bool has_credentials;
     struct muster_credentials credentials; /* texts are copies, wiped */
     struct muster_credentials end_user;    /* while VERIFYING */
 
-    char *name; /* of the operation as it came; only until it is decoded */
-    enum muster_operation operation;
+    char *name;                    /* of the operation as it came; only until it is decoded */
     struct muster_text *arguments; /* texts are copies */
     size_t count;
     struct mu_options options;
-    char *user;   /* of the connection, as verified */
-    char *claims; /* of the end user */
-    size_t step;  /* of the authorization */
-    bool asked_lead;
+    char *user;            /* of the connection, as verified */
+    char *claims;          /* of the end user */
+    size_t step;           /* of the authorization */
     struct mu_quota quota; /* of who allowed it; the holder is a copy */
 
-    enum muster_action action; /* of MU_ASK_WHETHER, and of the question under way */
     struct muster_resource resource;
 
     void (*reply)(void *context, const struct muster_result *result);
@@ -54,6 +45,16 @@ struct mu_one_request {
     void *context;
     struct mu_one_request *next; /* in the queue */
     UT_hash_handle hh;
+
+    enum mu_request_kind kind;
+    enum mu_life life;
+    enum muster_operation operation;
+    enum muster_action action; /* of MU_ASK_WHETHER, and of the question under way */
+    bool at_redis;             /* an answer of Redis is to come */
+    bool has_resource;         /* its texts are copies */
+    bool decoded;              /* `operation` is one */
+    bool has_credentials;
+    bool asked_lead;
 };
 
 struct mu_requests {

@@ -268,9 +268,10 @@ static void test_cluster(void **state) {
 
 static void test_sentinels(void **state) {
     struct mt_world *world = *state;
-    struct mt_sentinels *sentinels = mt_sentinels_start(
-        world, &(struct mt_sentinels_options){
-                   .sentinels = 1, .kind = MT_SERVER_DURABLE, .extra = (const char *const[])PLAIN});
+    static const char *const plain[] = PLAIN;
+    const struct mt_sentinels_options options = {
+        .sentinels = 1, .kind = MT_SERVER_DURABLE, .extra = plain};
+    struct mt_sentinels *sentinels = mt_sentinels_start(world, &options);
     struct mt_redis *master = mt_server_connect(mt_sentinels_server(sentinels, 0));
     char list[64];
     snprintf(list, sizeof list, "127.0.0.1:%d", mt_sentinels_port(sentinels, 0));

@@ -330,8 +330,8 @@ static void one_that_sends_thousands_does_not_hold_up_another(void **state) {
 
 static void a_subscriber_that_does_not_read_is_closed_and_others_are_not(void **state) {
     struct stand *stand = *state;
-    char config[512]; /* the system buffers less of a unix socket */
-    snprintf(config, sizeof config, "listen: [\"unix://%s\"], max_output: 64KiB",
+    char config[512]; /* the system buffers less of a unix socket; METRICS must fit */
+    snprintf(config, sizeof config, "listen: [\"unix://%s\"], max_output: 256KiB",
              mt_world_path(stand->world, "door"));
     stand->daemon = launch(stand, "daemon", config);
     stand->address = resp_listening(stand->world, stand->daemon);

@@ -26,7 +26,7 @@ static char *joined(const char *const *words, size_t count) {
 }
 
 static void read_codes(struct mt_diagnosis *diagnosis) {
-    const char *codes[CODES_MAX];
+    const char *codes[CODES_MAX] = {NULL};
     const json_t *finding = NULL;
     size_t count = 0;
     size_t i = 0;
