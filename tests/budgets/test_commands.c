@@ -76,8 +76,6 @@ static const struct budget_case cases[] = {
      "leads-one",
      {LED, {"drain", "node-1", "a", "on", "{\"rate\":9}"}},
      {"move", "EPOCH", "node-1", "a", "100"}},
-    {"order", "bury-leads-one", {LED}, {"order", "desk", "bury", "node-1", "a"}},
-    {"order", "nothing-to-do", {LED}, {"order", "desk", "brake-release"}},
     {"look", "session-of-two", {LED}, {"look", "EPOCH", "session", "room", "0", "100"}},
     {"repair", "nothing-wrong", {LED}, {"repair", "EPOCH", "COUNT_WRONG", "session", "room"}},
 };

@@ -29,14 +29,14 @@ plain_cli() {
   command redis-cli -s "$dir/redis.sock" "$@"
 }
 
-# What the document calls, as a trusted backend; one thing it shows is the coordinator's. Remembers who
+# What the document calls, as a trusted backend; but orders, and what is the coordinator's. Remembers who
 # is to be kept alive.
 redis-cli() {
   local user=muster-backend
   case "${1:-} ${2:-}" in
     'FCALL muster_start') echo "$6" >"$dir/beating/$5" ;;
     'FCALL muster_stop') rm -f "$dir/beating/$5" ;;
-    'FCALL muster_suspect') user=muster-daemon ;;
+    'FCALL muster_suspect' | 'FCALL muster_order') user=muster-daemon ;;
   esac
   redis_cli_as "$user" "$@"
 }

@@ -119,6 +119,11 @@ static const struct cost costs[] = {
     {"KICK", "leads not", {LED}, {"kick", "room", "c2", "why"}},
     {"CONFIGURE", "a new limit", {LED}, {"configure", "room", "{\"limit\":9}"}},
     {"CONFIGURE", "as it is", {LED}, {"configure", "room", "{}"}},
+    {"ORDER", "nothing to do", {LED}, {"order", "desk", "brake-release"}},
+    {"ORDER",
+     "bury, an instance that leads in one session",
+     {LED},
+     {"order", "desk", "bury", "node-1", "a"}},
 };
 #define COSTS (sizeof costs / sizeof *costs)
 
