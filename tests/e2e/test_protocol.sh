@@ -85,6 +85,7 @@ steps() {
 
 # A daemon that coordinates.
 start_daemon() {
+  : >"$dir/musterd.log" # here, so that nobody reads of the daemon before
   "$build/musterd" --set "state_dir=$dir/state" --set redis.mode=external \
     --set "redis.url=$(redis_url muster-daemon)" --set detector.suspect_after=12s \
     --set detector.dead_after=16s 2>"$dir/musterd.log" &

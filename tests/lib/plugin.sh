@@ -70,6 +70,7 @@ plugin_daemon() {
   for setting in "$@"; do
     arguments+=(--set "$setting")
   done
+  : >"$dir/musterd.log" # here, so that nobody reads of the daemon before
   musterd --set "state_dir=$state" --set redis.mode=managed "${arguments[@]}" \
     2>"$dir/musterd.log" &
   daemon=$!
