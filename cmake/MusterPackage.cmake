@@ -1,6 +1,6 @@
 # `cpack -G DEB` in a build directory: the packages musterd (all that runs) and muster-dev (headers and
 # examples, for plugins), as lintian wants them.
-set(MUSTER_MAINTAINER "muster maintainers <maintainers@users.noreply.r-seed-3d38a578.example>"
+set(MUSTER_MAINTAINER "muster maintainers <maintainers@muster.example>"
     CACHE STRING "Who answers for the packages, as Name <address>")
 
 set(CPACK_GENERATOR DEB)
