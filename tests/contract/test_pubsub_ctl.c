@@ -59,6 +59,10 @@ static void test_usage(void **state) {
 static void test_commands(void **state) {
     struct mt_stand *stand = *state;
     mt_stand_lead(stand, "daemon", false);
+    /* musterctl listens where the instance does, and goes: without this the instance would look
+     * dead. */
+    struct mt_redis *inbox = mt_redis_again(stand->redis);
+    mt_command(inbox, "SUBSCRIBE " MT_NS "inbox:a");
     RUN(stand, 0, "call", "START", "a", "x1", "{\"big\":12345678901234567890}");
     expect_text(stand,
                 CTL(stand, 0, "call", "ENTER", "r1", "c1", "a", "x1", "{\"user\":\"u1\"}",
@@ -91,6 +95,7 @@ static void test_commands(void **state) {
     RUN(stand, 3, "call", "STATUS", "--timeout", "200ms");
     mt_process_signal(stand->daemons[0], SIGCONT);
     RUN(stand, 0, "call", "STATUS");
+    mt_redis_close(&inbox);
 }
 
 static void test_tokens(void **state) {
