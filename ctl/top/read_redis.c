@@ -3,12 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ask.h"
 #include "base/alloc.h"
+#include "each_instance.h"
 #include "lease.h"
 #include "top/top.h"
 
-#define BATCH 500
 #define GHOSTS_AT_ONCE 64
 
 static int64_t integer(struct mu_ctl *ctl) {
@@ -71,53 +70,44 @@ static void read_ghosts(struct mu_ctl *ctl, struct mu_top_frame *frame) {
     freeReplyObject(ghosts);
 }
 
-static void read_row(struct mu_ctl *ctl, struct mu_top_frame *frame, const redisReply *id,
-                     int64_t heartbeat, int64_t now) {
-    redisReply *fields = mu_receive(ctl);
-    int64_t connections = integer(ctl);
-    int64_t leads = integer(ctl);
-    if (mu_reply_is_text(mu_reply_at(fields, 0))) { /* else it has gone meanwhile */
-        struct mu_top_row *row = &frame->rows[frame->row_count++];
-        int64_t started = mu_reply_number(mu_reply_at(fields, 3), -1);
-        copy(row->instance, sizeof row->instance, id->str, (size_t)id->len);
-        copy(row->incarnation, sizeof row->incarnation, mu_reply_text(mu_reply_at(fields, 0)),
-             strlen(mu_reply_text(mu_reply_at(fields, 0))));
-        row->suspect = strcmp(mu_reply_text(mu_reply_at(fields, 1)), "up") != 0;
-        row->draining = strcmp(mu_reply_text(mu_reply_at(fields, 2)), "1") == 0;
-        row->heartbeat_ms = now > heartbeat ? now - heartbeat : 0;
-        row->running_ms = started < 0 ? -1 : now > started ? now - started : 0;
-        row->connections = connections;
-        row->leads = leads;
-        frame->up += !row->suspect;
-        frame->suspect += row->suspect;
-        frame->draining += row->draining;
-        frame->connections += connections;
+struct reading {
+    struct mu_top_frame *frame;
+    size_t room; /* of its rows */
+    int64_t now;
+};
+
+static void read_row(void *context, const struct mu_instance_look *look) {
+    struct reading *reading = context;
+    struct mu_top_frame *frame = reading->frame;
+    const redisReply *fields = look->fields;
+    if (!mu_reply_is_text(mu_reply_at(fields, 0))) {
+        return; /* it has gone meanwhile */
     }
-    freeReplyObject(fields);
+    if (frame->row_count == reading->room) {
+        reading->room = reading->room == 0 ? 64 : 2 * reading->room;
+        frame->rows = mu_realloc(frame->rows, reading->room * sizeof *frame->rows);
+    }
+    struct mu_top_row *row = &frame->rows[frame->row_count++];
+    int64_t started = mu_reply_number(mu_reply_at(fields, 3), -1);
+    memset(row, 0, sizeof *row);
+    copy(row->instance, sizeof row->instance, look->id->str, (size_t)look->id->len);
+    copy(row->incarnation, sizeof row->incarnation, mu_reply_text(mu_reply_at(fields, 0)),
+         strlen(mu_reply_text(mu_reply_at(fields, 0))));
+    row->suspect = strcmp(mu_reply_text(mu_reply_at(fields, 1)), "up") != 0;
+    row->draining = strcmp(mu_reply_text(mu_reply_at(fields, 2)), "1") == 0;
+    row->heartbeat_ms = reading->now > look->heartbeat ? reading->now - look->heartbeat : 0;
+    row->running_ms = started < 0 ? -1 : reading->now > started ? reading->now - started : 0;
+    row->connections = look->connections;
+    row->leads = look->leads;
+    frame->up += !row->suspect;
+    frame->suspect += row->suspect;
+    frame->draining += row->draining;
+    frame->connections += look->connections;
 }
 
 static void read_instances(struct mu_ctl *ctl, struct mu_top_frame *frame) {
-    const char *ns = ctl->name_space;
-    int64_t now = mu_ask_now(ctl);
-    redisReply *list = mu_ask(ctl, "ZRANGE {%s}:instances 0 -1 WITHSCORES", ns);
-    size_t count = mu_reply_count(list) / 2;
-    frame->rows = mu_calloc(count + 1, sizeof *frame->rows);
-    for (size_t from = 0; from < count && !ctl->lost; from += BATCH) {
-        size_t to = from + BATCH < count ? from + BATCH : count;
-        for (size_t i = from; i < to; i++) {
-            const redisReply *id = list->element[2 * i];
-            size_t length = (size_t)id->len;
-            mu_send(ctl, "HMGET {%s}:instance:%b incarnation state draining started_at", ns,
-                    id->str, length);
-            mu_send(ctl, "HLEN {%s}:instance:%b:connections", ns, id->str, length);
-            mu_send(ctl, "SCARD {%s}:instance:%b:leads", ns, id->str, length);
-        }
-        for (size_t i = from; i < to; i++) {
-            read_row(ctl, frame, list->element[2 * i], mu_reply_number(list->element[2 * i + 1], 0),
-                     now);
-        }
-    }
-    freeReplyObject(list);
+    struct reading reading = {.frame = frame, .now = mu_ask_now(ctl)};
+    mu_each_instance(ctl, read_row, &reading);
 }
 
 enum mu_ctl_exit mu_top_read_redis(struct mu_ctl *ctl, struct mu_top_frame *frame) {
