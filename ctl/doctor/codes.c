@@ -65,7 +65,8 @@ const struct mu_fault mu_faults[] = {
      "silence only, after detector.suspect_after.",
      "use a Redis without cluster mode"},
     {"KEY_EVENTS_OFF", "key-events", W,
-     "The end of a lease and the silence of an instance are noticed by polling only, later.",
+     "The end of a lease, and that Redis evicts keys, are noticed later, by polling and by the "
+     "scrub.",
      "$CLI CONFIG SET notify-keyspace-events $1; $CLI CONFIG REWRITE"},
     {"MAY_EVICT", "eviction", P,
      "When memory is full Redis throws away members, leases and whole sessions.",

@@ -76,9 +76,6 @@ static void on_duty_signal(struct mu_coordinator *self, const struct mu_signal *
         mu_braking_release(self->braking, mu_clock_boottime_ms());
         mu_braking_tick(self->braking, mu_clock_boottime_ms());
         break;
-    case MU_SIGNAL_SILENT:
-        mu_poll_hint(self->poll);
-        break;
     case MU_SIGNAL_REAP:
         mu_reaper_now(self->reaper);
         break;

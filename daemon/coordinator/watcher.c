@@ -11,6 +11,7 @@ void mu_watcher_subscribe(struct mu_subscriber *subscriber, const char *name_spa
     char name[MU_KEY_SIZE];
     char channel[MU_KEY_SIZE + 64];
     mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "heartbeat"));
+    mu_subscriber_may_wait(subscriber, name);
     mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "events:instances"));
     mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "events:coordinator"));
     mu_subscriber_subscribe(subscriber, mu_key(name, name_space, "signal"));
@@ -19,11 +20,6 @@ void mu_watcher_subscribe(struct mu_subscriber *subscriber, const char *name_spa
     mu_subscriber_subscribe(subscriber, channel);
     snprintf(channel, sizeof channel, "__keyevent@%u__:evicted", database);
     mu_subscriber_subscribe(subscriber, channel);
-    /* By key, not by event: others in the same database may let any number of keys expire. The
-     * braces and the bytes of a namespace mean nothing in a pattern. */
-    snprintf(channel, sizeof channel, "__keyspace@%u__:%s", database,
-             mu_key(name, name_space, "instance:*:alive"));
-    mu_subscriber_psubscribe(subscriber, channel);
 }
 
 static bool copy_id(char out[MU_ID_SIZE], const char *id, size_t length) {
@@ -41,19 +37,17 @@ static const char *after(const char *text, const char *prefix) {
     return strncmp(text, prefix, length) == 0 ? text + length : NULL;
 }
 
-/* `instance:<i>:alive` has expired? */
-static void read_alive(const char *key, const char *event, struct mu_signal *signal) {
-    const char *id = after(key, "instance:");
-    const char *end = id == NULL ? NULL : strrchr(id, ':');
-    if (end != NULL && strcmp(end, ":alive") == 0 && strcmp(event, "expired") == 0 &&
-        copy_id(signal->instance, id, (size_t)(end - id))) {
-        signal->kind = MU_SIGNAL_SILENT;
-    }
+/* What comes after `{<namespace>}:`, or NULL. */
+static const char *relative(const char *channel, const char *name_space) {
+    size_t length = strlen(name_space);
+    return channel[0] == '{' && strncmp(channel + 1, name_space, length) == 0
+               ? after(channel + 1 + length, "}:")
+               : NULL;
 }
 
-/* `__keyspace@<db>__:{ns}:<key>` with the event as payload, `__keyevent@<db>__:evicted` with the
- * key. */
-static void read_key_event(const char *prefix, const char *channel, const char *payload,
+/* `__keyspace@<db>__:{ns}:coordinator` with the event as payload, `__keyevent@<db>__:evicted` with
+ * the key. */
+static void read_key_event(const char *name_space, const char *channel, const char *payload,
                            struct mu_signal *signal) {
     const char *name = strstr(channel, "__:");
     if (name == NULL) {
@@ -61,18 +55,15 @@ static void read_key_event(const char *prefix, const char *channel, const char *
     }
     name += 3;
     if (after(channel, "__keyevent@") != NULL) {
-        if (strcmp(name, "evicted") == 0 && after(payload, prefix) != NULL) {
+        if (strcmp(name, "evicted") == 0 && relative(payload, name_space) != NULL) {
             signal->kind = MU_SIGNAL_EVICTED;
         }
         return;
     }
-    const char *key = after(name, prefix);
-    if (key != NULL && strcmp(key, "coordinator") == 0) {
-        if (strcmp(payload, "del") == 0 || strcmp(payload, "expired") == 0) {
-            signal->kind = MU_SIGNAL_LEASE_GONE;
-        }
-    } else if (key != NULL) {
-        read_alive(key, payload, signal);
+    const char *key = relative(name, name_space);
+    if (key != NULL && strcmp(key, "coordinator") == 0 &&
+        (strcmp(payload, "del") == 0 || strcmp(payload, "expired") == 0)) {
+        signal->kind = MU_SIGNAL_LEASE_GONE;
     }
 }
 
@@ -183,23 +174,65 @@ static void read_json(const char *channel, const json_t *object, struct mu_signa
     }
 }
 
-void mu_watcher_read(const char *name_space, const char *pattern, const char *channel,
-                     const char *payload, size_t length, struct mu_signal *signal) {
-    char prefix[MU_KEY_SIZE];
-    memset(signal, 0, sizeof *signal);
-    mu_key(prefix, name_space, "%s", "");
-    if (pattern != NULL || after(channel, "__key") != NULL) {
-        read_key_event(prefix, channel, payload, signal);
-        return;
+/* The id that begins here, up to a quote; returns what is behind the quote, NULL: it is none. */
+static const char *quoted_id(char out[MU_ID_SIZE], const char *at, const char *end) {
+    const char *quote = memchr(at, '"', (size_t)(end - at));
+    return quote != NULL && copy_id(out, at, (size_t)(quote - at)) ? quote + 1 : NULL;
+}
+
+/* A heartbeat in just the form in which functions/50_instances.lua publishes it. Every instance
+ * sends one a second, so it is worth a way of its own. False, and nothing is known: any other text,
+ * which may still be a heartbeat. */
+static bool read_heartbeat(const char *payload, size_t length, struct mu_signal *signal) {
+    static const char head[] = "{\"instance\":\"";
+    static const char middle[] = ",\"incarnation\":\"";
+    const char *end = payload + length;
+    if (length < sizeof head || memcmp(payload, head, sizeof head - 1) != 0) {
+        return false;
     }
-    const char *name = after(channel, prefix);
-    if (name == NULL || (strcmp(name, "heartbeat") != 0 && strcmp(name, "events:instances") != 0 &&
-                         strcmp(name, "events:coordinator") != 0 && strcmp(name, "signal") != 0)) {
-        return;
+    const char *at = quoted_id(signal->instance, payload + sizeof head - 1, end);
+    if (at == NULL || (size_t)(end - at) < sizeof middle ||
+        memcmp(at, middle, sizeof middle - 1) != 0) {
+        return false;
     }
+    at = quoted_id(signal->incarnation, at + sizeof middle - 1, end);
+    if (at == NULL || end - at != 1 || *at != '}') {
+        return false;
+    }
+    signal->kind = MU_SIGNAL_HEARTBEAT;
+    return true;
+}
+
+static void read_other(const char *name, const char *payload, size_t length,
+                       struct mu_signal *signal) {
     json_t *object = mu_reply_parse(payload, length);
+    memset(signal, 0, sizeof *signal);
     if (object != NULL) {
         read_json(name, object, signal);
         json_decref(object);
+    }
+}
+
+void mu_watcher_read(const char *name_space, const char *pattern, const char *channel,
+                     const char *payload, size_t length, struct mu_signal *signal) {
+    memset(signal, 0, sizeof *signal);
+    if (pattern != NULL) {
+        return; /* somebody else's, and perhaps the same message as one of ours */
+    }
+    if (after(channel, "__key") != NULL) {
+        read_key_event(name_space, channel, payload, signal);
+        return;
+    }
+    const char *name = relative(channel, name_space);
+    if (name == NULL) {
+        return;
+    }
+    bool heartbeat = strcmp(name, "heartbeat") == 0;
+    if (heartbeat && read_heartbeat(payload, length, signal)) {
+        return;
+    }
+    if (heartbeat || strcmp(name, "events:instances") == 0 ||
+        strcmp(name, "events:coordinator") == 0 || strcmp(name, "signal") == 0) {
+        read_other(name, payload, length, signal);
     }
 }

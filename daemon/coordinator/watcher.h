@@ -3,6 +3,10 @@
  * Everything that comes this way is a hint to look now; what is missed is found by polling. Key
  * events have to be switched on in the server, and the setting is not replicated, so it is merged
  * into what is there on every new connection (see prepare.h).
+ *
+ * There is no pattern among the subscriptions: Redis holds each PUBLISH and each key event against
+ * every pattern. `instance:<i>:alive` would need one, and each heartbeat renews that key, which is
+ * a message, too. Its expiry tells nothing that the detector's own clock does not know.
  */
 #ifndef MU_COORDINATOR_WATCHER_H
 #define MU_COORDINATOR_WATCHER_H
@@ -23,7 +27,6 @@ enum mu_signal_kind {
     MU_SIGNAL_DRAINING,      /* instance */
     MU_SIGNAL_UNDRAINED,     /* instance */
     MU_SIGNAL_GONE,          /* instance: stopped or dead */
-    MU_SIGNAL_SILENT,        /* instance: its `alive` has expired */
     MU_SIGNAL_LEASE_GONE,    /* the key of the lease was deleted or has expired */
     MU_SIGNAL_ELECTED,       /* epoch */
     MU_SIGNAL_EVICTED,       /* key of ours: data is being lost */

@@ -388,6 +388,16 @@ void mu_connection_write(struct mu_connection *self, struct mu_buffer *data) {
     mu_buffer_clear(data);
 }
 
+void mu_connection_hold(struct mu_connection *self, bool held) {
+    if (mu_connection_is_up(self)) {
+        mu_wire_hold(self->session->wire, held);
+    }
+}
+
+bool mu_connection_read(struct mu_connection *self) {
+    return mu_connection_is_up(self) && mu_wire_read(self->session->wire);
+}
+
 void mu_connection_end(struct mu_connection *self, const char *format, ...) {
     struct mu_error reason;
     char text[MU_ERROR_TEXT];

@@ -61,6 +61,10 @@ void mu_connection_turn(struct mu_connection *self);
 bool mu_connection_can_write(const struct mu_connection *self);
 /* Takes the contents of `data` and leaves it empty. Only if mu_connection_can_write(). */
 void mu_connection_write(struct mu_connection *self, struct mu_buffer *data);
+/* Held: the loop does not wake for what comes in, mu_connection_read() fetches it; false: nothing
+ * had come. Ends with the connection. Only between on_connected and on_down. */
+void mu_connection_hold(struct mu_connection *self, bool held);
+bool mu_connection_read(struct mu_connection *self);
 /* Ends the connection with this reason, in the next turn; no replies come any more. */
 void mu_connection_end(struct mu_connection *self, const char *format, ...) MU_PRINTF(2, 3);
 

@@ -14,6 +14,11 @@
 #define IDLE_TIMEOUT_MS 5000
 #define NAMES_PER_COMMAND 256
 
+/* So many messages that may wait, one after the other and within this time, are worth it. */
+#define GATHER_FROM 20
+#define GATHER_WITHIN_MS 100
+#define GATHER_EMPTY_MAX 4 /* so many looks in a row that found nothing end it */
+
 enum { OWN = 1, SHARED = 2 };
 
 struct name {
@@ -26,6 +31,7 @@ struct mu_subscriber {
     struct mu_subscriber_options options; /* what it points to is not used after create */
     struct mu_connection *connection;
     uv_timer_t timer;
+    uv_timer_t gather;  /* running while messages are gathered */
     struct name *names; /* sorted */
     size_t count;
     size_t capacity;
@@ -35,13 +41,18 @@ struct mu_subscriber {
     uint64_t wanted, confirmed, wanted_first;
     bool up;
     bool closing;
-    bool pinged;      /* and nothing was heard since */
-    bool late;        /* a deadline has passed, one more look at the socket is due */
-    uint64_t heard;   /* CLOCK_MONOTONIC in ms */
-    uint64_t started; /* waiting for confirmations or a pong since then */
+    bool pinged;          /* and nothing was heard since */
+    bool late;            /* a deadline has passed, one more look at the socket is due */
+    uint64_t heard;       /* CLOCK_MONOTONIC in ms */
+    uint64_t started;     /* waiting for confirmations or a pong since then */
+    char *patient;        /* the channel whose messages may wait; NULL: none */
+    unsigned patient_run; /* its messages in a row, since `patient_since` */
+    uint64_t patient_since;
+    unsigned empty_looks; /* in a row */
+    unsigned open_handles;
     void (*closed)(void *context);
     void *closed_context;
-    struct mu_subscriber_counts counts; /* but for `subscriptions` */
+    struct mu_subscriber_counts counts; /* but for what is so now */
 };
 
 static uint64_t now_ms(void) {
@@ -91,10 +102,58 @@ static bool add(struct mu_subscriber *self, const char *text, bool pattern, unsi
     return true;
 }
 
+/* ---- gathering ---- */
+
+static bool is_gathering(const struct mu_subscriber *self) {
+    return uv_is_active((const uv_handle_t *)&self->gather) != 0;
+}
+
+static void end_gathering(struct mu_subscriber *self) {
+    self->patient_run = 0;
+    if (is_gathering(self)) {
+        uv_timer_stop(&self->gather);
+        mu_connection_hold(self->connection, false);
+    }
+}
+
+static void look(uv_timer_t *timer) {
+    struct mu_subscriber *self = timer->data;
+    bool any = mu_connection_read(self->connection);
+    self->empty_looks = any ? 0 : self->empty_looks + 1;
+    if (self->empty_looks == GATHER_EMPTY_MAX) {
+        end_gathering(self);
+    }
+}
+
+static void begin_gathering(struct mu_subscriber *self) {
+    self->empty_looks = 0;
+    mu_connection_hold(self->connection, true);
+    uv_timer_start(&self->gather, look, MU_SUBSCRIBER_WAIT_MS, MU_SUBSCRIBER_WAIT_MS);
+}
+
+/* A message came in on this channel; it was handed on already. */
+static void weigh(struct mu_subscriber *self, const char *channel) {
+    if (self->closing) {
+        return;
+    }
+    if (self->patient == NULL || strcmp(channel, self->patient) != 0) {
+        end_gathering(self);
+        return;
+    }
+    if (self->patient_run == 0 || self->heard - self->patient_since > GATHER_WITHIN_MS) {
+        self->patient_run = 0;
+        self->patient_since = self->heard;
+    }
+    if (++self->patient_run == GATHER_FROM && !is_gathering(self)) {
+        begin_gathering(self);
+    }
+}
+
 /* ---- commands ---- */
 
 static void issue(struct mu_subscriber *self, const char *command, const char *argument) {
     mu_command_append(&self->output, argument ? 2 : 1, (const char *const[]){command, argument});
+    end_gathering(self); /* the answer is awaited */
     mu_connection_turn(self->connection);
 }
 
@@ -132,7 +191,7 @@ static void check_time(uv_timer_t *timer) {
         }
         /* Timers run before the sockets are looked at: the answer may be there already. */
         self->late = true;
-        next = 1;
+        next = MU_SUBSCRIBER_WAIT_MS + 1;
     } else if (waiting) {
         next = limit - (now - self->started);
     } else if (now - self->heard >= self->options.idle_timeout_ms) {
@@ -189,17 +248,18 @@ static bool is_text(const redisReply *reply) {
     return reply->type == REDIS_REPLY_STRING && reply->str;
 }
 
-static void message(struct mu_subscriber *self, const redisReply *reply, size_t first) {
+static void message(struct mu_subscriber *self, const redisReply *reply, size_t first,
+                    uint64_t began_us) {
     const redisReply *channel = reply->element[first];
     const redisReply *payload = reply->element[first + 1];
     if (self->options.on_message && is_text(channel) && is_text(payload)) {
-        uint64_t began_us = mu_clock_monotonic_us();
         self->counts.messages++;
         self->counts.bytes += (size_t)payload->len;
         self->options.on_message(self->options.context, first == 2 ? reply->element[1]->str : NULL,
                                  channel->str, payload->str, (size_t)payload->len);
         mu_histogram_add(&self->counts.handed_on, MU_HISTOGRAM_TIME,
                          mu_clock_monotonic_us() - began_us);
+        weigh(self, channel->str);
     }
 }
 
@@ -208,7 +268,8 @@ static void on_reply(void *context, const redisReply *reply) {
     if (self->closing) {
         return;
     }
-    self->heard = now_ms();
+    uint64_t now_us = mu_clock_monotonic_us();
+    self->heard = now_us / 1000;
     self->pinged = false;
     self->late = self->late && self->unconfirmed > 0;
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -224,10 +285,10 @@ static void on_reply(void *context, const redisReply *reply) {
     }
     const char *kind = reply->element[0]->str;
     if (reply->elements == 3 && strcasecmp(kind, "message") == 0) {
-        message(self, reply, 1);
+        message(self, reply, 1, now_us);
     } else if (reply->elements == 4 && strcasecmp(kind, "pmessage") == 0 &&
                is_text(reply->element[1])) {
-        message(self, reply, 2);
+        message(self, reply, 2, now_us);
     } else if (strcasecmp(kind, "subscribe") == 0 || strcasecmp(kind, "psubscribe") == 0) {
         /* In the order of the commands: those of the connection's beginning come first. */
         if (self->unconfirmed == 0) {
@@ -243,6 +304,7 @@ static void on_down(void *context, const struct mu_error *reason, bool answered)
     (void)answered;
     self->up = false;
     uv_timer_stop(&self->timer);
+    end_gathering(self);
     if (!self->closing && self->options.on_down) {
         self->options.on_down(self->options.context, reason);
     }
@@ -251,16 +313,21 @@ static void on_down(void *context, const struct mu_error *reason, bool answered)
 void mu_subscriber_counts(const struct mu_subscriber *self, struct mu_subscriber_counts *out) {
     *out = self->counts;
     out->subscriptions = self->count;
+    out->gathering = is_gathering(self);
 }
 
 static void timer_closed(uv_handle_t *handle) {
     struct mu_subscriber *self = handle->data;
+    if (--self->open_handles > 0) {
+        return;
+    }
     void (*closed)(void *context) = self->closed;
     void *context = self->closed_context;
     for (size_t i = 0; i < self->count; i++) {
         free(self->names[i].text);
     }
     free(self->names);
+    free(self->patient);
     mu_buffer_deinit(&self->output);
     free(self);
     if (closed) {
@@ -270,7 +337,9 @@ static void timer_closed(uv_handle_t *handle) {
 
 static void connection_closed(void *context) {
     struct mu_subscriber *self = context;
+    self->open_handles = 2;
     uv_close((uv_handle_t *)&self->timer, timer_closed);
+    uv_close((uv_handle_t *)&self->gather, timer_closed);
 }
 
 static void on_turn(void *context) {
@@ -299,6 +368,8 @@ struct mu_subscriber *mu_subscriber_create(uv_loop_t *loop,
     mu_buffer_init(&self->output, 0);
     uv_timer_init(loop, &self->timer);
     self->timer.data = self;
+    uv_timer_init(loop, &self->gather);
+    self->gather.data = self;
     struct mu_connection_options below = {
         .address = options->address,
         .client_name = options->client_name,
@@ -382,6 +453,11 @@ void mu_subscriber_unshare_pattern(struct mu_subscriber *self, const char *patte
     unwant(self, pattern, true, SHARED);
 }
 
+void mu_subscriber_may_wait(struct mu_subscriber *self, const char *channel) {
+    free(self->patient);
+    self->patient = mu_strdup(channel);
+}
+
 bool mu_subscriber_is_up(const struct mu_subscriber *self) {
     return self->up && !self->closing && mu_connection_is_up(self->connection);
 }
@@ -401,5 +477,6 @@ void mu_subscriber_close(struct mu_subscriber **subscriber, void (*closed)(void 
     self->closed = closed;
     self->closed_context = context;
     uv_timer_stop(&self->timer);
+    uv_timer_stop(&self->gather);
     mu_connection_turn(self->connection);
 }

@@ -1,13 +1,16 @@
 #include "redis/wire.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "base/alloc.h"
 #include "redis/tls.h"
 
 #define INPUT_SIZE 16384
+#define READS_MAX 32 /* in one turn, as in libuv */
 
 struct mu_wire {
     struct mu_wire_options options;
@@ -17,6 +20,7 @@ struct mu_wire {
     bool writing;
     bool heard;   /* something that was not TLS's own */
     bool stopped; /* reading */
+    bool held;    /* the same, but for mu_wire_read() */
     bool closing;
     struct mu_buffer output; /* being written */
     struct mu_buffer cipher; /* between tls and output */
@@ -146,12 +150,8 @@ static void decrypt(struct mu_wire *self, size_t length) {
     }
 }
 
-static void read_input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
-    struct mu_wire *self = stream->data;
-    (void)buffer; /* is the input */
-    if (!goes_on(self) || count == 0) {
-        return;
-    }
+/* What a read brought: bytes in the input, or the number of an error. */
+static void took_in(struct mu_wire *self, ssize_t count) {
     if (count > 0 && self->tls) {
         decrypt(self, (size_t)count);
         return;
@@ -171,10 +171,63 @@ static void read_input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffe
     ended(self, &error);
 }
 
+static void read_input(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
+    struct mu_wire *self = stream->data;
+    (void)buffer; /* is the input */
+    if (goes_on(self) && count != 0) {
+        took_in(self, count);
+    }
+}
+
 static void give_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
     struct mu_wire *self = handle->data;
     (void)suggested;
     *buffer = uv_buf_init(self->input, sizeof self->input);
+}
+
+void mu_wire_hold(struct mu_wire *self, bool held) {
+    if (!goes_on(self) || self->held == held) {
+        return;
+    }
+    self->held = held;
+    if (held) {
+        uv_read_stop(&self->stream->as.stream);
+    } else {
+        /* It was started before: nothing is left that could fail. */
+        (void)uv_read_start(&self->stream->as.stream, give_input, read_input);
+    }
+}
+
+/* 0: there is nothing. */
+static ssize_t receive(struct mu_wire *self) {
+    uv_os_fd_t socket = -1;
+    ssize_t count = uv_fileno(&self->stream->as.handle, &socket);
+    if (count < 0) {
+        return count;
+    }
+    do {
+        count = recv(socket, self->input, sizeof self->input, MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) {
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : uv_translate_sys_error(errno);
+    }
+    return count == 0 ? UV_EOF : count;
+}
+
+bool mu_wire_read(struct mu_wire *self) {
+    bool any = false;
+    for (int i = 0; i < READS_MAX && self->held && goes_on(self); i++) {
+        ssize_t count = receive(self);
+        if (count == 0) {
+            break;
+        }
+        any = true;
+        took_in(self, count);
+        if (count < (ssize_t)sizeof self->input) {
+            break; /* what comes from now on is for the next time */
+        }
+    }
+    return any;
 }
 
 /* ---- life ---- */

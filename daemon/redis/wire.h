@@ -48,6 +48,10 @@ bool mu_wire_can_write(const struct mu_wire *wire);
 void mu_wire_write(struct mu_wire *wire, struct mu_buffer *data);
 /* Nothing is handed over any more. */
 void mu_wire_stop(struct mu_wire *wire);
+/* Held: the loop does not wait for what comes in, mu_wire_read() fetches it. Let go: as before. */
+void mu_wire_hold(struct mu_wire *wire, bool held);
+/* Hands over what has come in, as long as it is held. False: nothing had. */
+bool mu_wire_read(struct mu_wire *wire);
 /* The sentence for an owner that has waited long enough: for the handshake, or for `what`. */
 void mu_wire_late(const struct mu_wire *wire, const char *what, unsigned long long ms,
                   struct mu_error *error);

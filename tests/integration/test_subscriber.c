@@ -298,6 +298,87 @@ static void test_closing_inside_on_up(void **state) {
     MT_SPIN(f->stage.loop, f->closed == 2, "the end with one");
 }
 
+/* ---- messages that may wait ---- */
+
+static bool is_gathering(const struct fixture *f) {
+    struct mu_subscriber_counts counts;
+    mu_subscriber_counts(f->subscriber, &counts);
+    return counts.gathering;
+}
+
+/* A hundred at once, numbered from 1. */
+static void many(struct fixture *f) {
+    mt_command(f->stage.redis, "EVAL %s 0",
+               "for i = 1, 100 do redis.call('PUBLISH', 'beats', i) end");
+}
+
+static void begin_gathering(struct fixture *f) {
+    create(f);
+    mu_subscriber_subscribe(f->subscriber, "beats");
+    mu_subscriber_may_wait(f->subscriber, "beats");
+    mu_subscriber_subscribe(f->subscriber, "news");
+    MT_SPIN(f->stage.loop, f->ups == 1, "the subscriptions");
+    assert_int_equal(publish(f, "beats", "x"), 1);
+    MT_SPIN(f->stage.loop, f->messages == 1, "one alone");
+    assert_false(is_gathering(f));
+    many(f);
+    MT_SPIN(f->stage.loop, f->messages == 101, "all messages");
+    assert_true(is_gathering(f));
+}
+
+/* The others are heard all the same, and after a quiet while the loop is woken again. */
+static void test_gathering(void **state) {
+    struct fixture *f = *state;
+    begin_gathering(f);
+    many(f);
+    MT_SPIN(f->stage.loop, f->messages == 201, "the next ones");
+    assert_string_equal(f->payload, "100");
+    assert_true(is_gathering(f));
+    assert_int_equal(publish(f, "news", "x"), 1);
+    MT_SPIN(f->stage.loop, f->messages == 202, "another message");
+    assert_string_equal(f->channel, "news");
+    assert_false(is_gathering(f));
+    assert_int_equal(publish(f, "beats", "y"), 1);
+    MT_SPIN(f->stage.loop, f->messages == 203, "one that is alone");
+    assert_false(is_gathering(f));
+    many(f);
+    MT_SPIN(f->stage.loop, f->messages == 303, "many again");
+    assert_true(is_gathering(f));
+    MT_SPIN(f->stage.loop, !is_gathering(f), "the end, since nothing comes");
+    assert_int_equal(publish(f, "beats", "z"), 1);
+    MT_SPIN(f->stage.loop, f->messages == 304, "the last one");
+    assert_string_equal(f->payload, "z");
+    assert_int_equal(f->downs, 0);
+}
+
+static void test_a_subscription_while_gathering(void **state) {
+    struct fixture *f = *state;
+    begin_gathering(f);
+    mu_subscriber_subscribe(f->subscriber, "more");
+    assert_false(is_gathering(f));
+    uint64_t mark = mu_subscriber_mark(f->subscriber);
+    MT_SPIN(f->stage.loop, f->confirmed >= mark, "the confirmation");
+    assert_int_equal(publish(f, "more", "x"), 1);
+    MT_SPIN(f->stage.loop, f->messages == 102, "its message");
+}
+
+/* The end of the connection is seen by whoever looks. */
+static void test_a_loss_while_gathering(void **state) {
+    struct fixture *f = *state;
+    begin_gathering(f);
+    mt_command(f->stage.redis, "CLIENT KILL TYPE pubsub");
+    MT_SPIN(f->stage.loop, f->downs == 1 && f->ups == 2, "the loss and the next connection");
+    many(f);
+    MT_SPIN(f->stage.loop, f->messages == 201, "all messages");
+}
+
+static void test_closing_while_gathering(void **state) {
+    struct fixture *f = *state;
+    begin_gathering(f);
+    mu_subscriber_close(&f->subscriber, on_closed, f);
+    MT_SPIN(f->stage.loop, f->closed == 1, "the end");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -313,6 +394,10 @@ int main(void) {
         TEST(test_an_idle_connection_stays),
         TEST(test_closing_inside_a_message),
         TEST(test_closing_inside_on_up),
+        TEST(test_gathering),
+        TEST(test_a_subscription_while_gathering),
+        TEST(test_a_loss_while_gathering),
+        TEST(test_closing_while_gathering),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

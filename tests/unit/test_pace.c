@@ -5,7 +5,6 @@
 #include "coordinator/data.h"
 #include "coordinator/pace.h"
 #include "coordinator/redis_time.h"
-#include "coordinator/watcher.h"
 #include "redis/key_events.h"
 
 /* Slices of a constant cost a unit. Returns the largest time of one after the first few. */
@@ -127,116 +126,6 @@ static void test_notify_flags(void **state) {
     assert_true(mu_key_events_merge("$lshzxetdmnKEKEKEKEKEKEKEKE", out)); /* cut, never overrun */
 }
 
-static struct mu_signal read_message(const char *pattern, const char *channel,
-                                     const char *payload) {
-    struct mu_signal signal;
-    size_t length = 0;
-    while (payload[length] != '\0') {
-        length++;
-    }
-    mu_watcher_read("m", pattern, channel, payload, length, &signal);
-    return signal;
-}
-
-static void test_signals(void **state) {
-    (void)state;
-    struct mu_signal signal = read_message(
-        NULL, "{m}:signal",
-        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":\"i\",\"quiet_ms\":250,"
-        "\"daemon\":\"d2\"}");
-    assert_int_equal(signal.kind, MU_SIGNAL_LIFELINE);
-    assert_string_equal(signal.instance, "a");
-    assert_string_equal(signal.incarnation, "i");
-    assert_int_equal(signal.quiet_ms, 250);
-    assert_string_equal(signal.daemon, "d2");
-    signal = read_message(
-        NULL, "{m}:signal",
-        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":\"i\",\"quiet_ms\":-1}");
-    assert_int_equal(signal.kind, MU_SIGNAL_LIFELINE);
-    assert_int_equal(signal.quiet_ms, 0);
-    assert_string_equal(signal.daemon, ""); /* a door of an older version */
-    signal = read_message(NULL, "{m}:signal",
-                          "{\"signal\":\"order\",\"order\":\"step-down\",\"by\":\"desk\","
-                          "\"daemon\":\"d1\",\"epoch\":17}");
-    assert_int_equal(signal.kind, MU_SIGNAL_STEP_DOWN);
-    assert_int_equal(signal.epoch, 17);
-    assert_string_equal(signal.order, "step-down");
-    assert_string_equal(signal.by, "desk");
-    signal = read_message(NULL, "{m}:signal",
-                          "{\"signal\":\"order\",\"order\":\"bury\",\"by\":\"desk\","
-                          "\"instance\":\"a\",\"incarnation\":\"i\"}");
-    assert_int_equal(signal.kind, MU_SIGNAL_BURIED);
-    assert_string_equal(signal.instance, "a");
-    assert_string_equal(signal.incarnation, "i");
-    assert_int_equal(read_message(NULL, "{m}:signal",
-                                  "{\"signal\":\"order\",\"order\":\"dance\",\"by\":\"desk\"}")
-                         .kind,
-                     MU_SIGNAL_NONE);
-    assert_int_equal(
-        read_message(NULL, "{m}:signal", "{\"signal\":\"order\",\"order\":\"reap\"}").kind,
-        MU_SIGNAL_NONE); /* nobody's */
-    signal = read_message(NULL, "{m}:signal", "{\"signal\":\"brake-release\",\"instance\":\"a\"}");
-    assert_int_equal(signal.kind, MU_SIGNAL_BRAKE_RELEASE);
-    assert_int_equal(read_message(NULL, "{m}:signal", "{\"signal\":\"flush-decisions\"}").kind,
-                     MU_SIGNAL_FLUSH);
-    static const char *const bad[] = {
-        "{\"signal\":\"lifeline\",\"instance\":\"a\"}",
-        "{\"signal\":\"lifeline\",\"incarnation\":\"i\"}",
-        "{\"signal\":\"lifeline\",\"instance\":\"a b\",\"incarnation\":\"i\"}",
-        "{\"signal\":\"lifeline\",\"instance\":\"a\",\"incarnation\":7}",
-        "{\"signal\":\"other\",\"instance\":\"a\",\"incarnation\":\"i\"}",
-        "{\"signal\":7}",
-        "{\"instance\":\"a\",\"incarnation\":\"i\"}",
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(read_message(NULL, "{m}:signal", bad[i]).kind, MU_SIGNAL_NONE);
-    }
-}
-
-static void test_messages(void **state) {
-    static const char alive[] = "__keyspace@0__:{m}:instance:*:alive";
-    (void)state;
-    struct mu_signal signal =
-        read_message(NULL, "{m}:heartbeat", "{\"instance\":\"a\",\"incarnation\":\"i\"}");
-    assert_int_equal(signal.kind, MU_SIGNAL_HEARTBEAT);
-    assert_string_equal(signal.instance, "a");
-    assert_string_equal(signal.incarnation, "i");
-    static const char *const bad[] = {"",
-                                      "{",
-                                      "[]",
-                                      "{\"instance\":\"a\"}",
-                                      "{\"instance\":1,\"incarnation\":\"i\"}",
-                                      "{\"instance\":\"a:b\",\"incarnation\":\"i\"}",
-                                      "{\"instance\":\"a\",\"incarnation\":\"\"}"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(read_message(NULL, "{m}:heartbeat", bad[i]).kind, MU_SIGNAL_NONE);
-    }
-    signal = read_message(NULL, "{m}:events:instances",
-                          "{\"event\":\"instance.up\",\"instance\":\"a\",\"incarnation\":\"i\"}");
-    assert_int_equal(signal.kind, MU_SIGNAL_UP);
-    signal = read_message(NULL, "{m}:events:instances", "{\"event\":\"instance.dead\"}");
-    assert_int_equal(signal.kind, MU_SIGNAL_NONE);
-    signal = read_message(NULL, "{m}:events:coordinator",
-                          "{\"event\":\"coordinator.elected\",\"id\":\"b\",\"epoch\":17}");
-    assert_int_equal(signal.kind, MU_SIGNAL_ELECTED);
-    assert_int_equal(signal.epoch, 17);
-    signal = read_message(alive, "__keyspace@0__:{m}:instance:a:alive", "expired");
-    assert_int_equal(signal.kind, MU_SIGNAL_SILENT);
-    assert_string_equal(signal.instance, "a");
-    signal = read_message(alive, "__keyspace@0__:{m}:instance:a:alive", "expire");
-    assert_int_equal(signal.kind, MU_SIGNAL_NONE);
-    signal = read_message(NULL, "__keyspace@0__:{m}:coordinator", "expired");
-    assert_int_equal(signal.kind, MU_SIGNAL_LEASE_GONE);
-    signal = read_message(NULL, "__keyspace@0__:{m}:coordinator", "expire");
-    assert_int_equal(signal.kind, MU_SIGNAL_NONE);
-    signal = read_message(NULL, "__keyevent@0__:evicted", "{m}:session:s");
-    assert_int_equal(signal.kind, MU_SIGNAL_EVICTED);
-    signal = read_message(NULL, "__keyevent@0__:evicted", "{other}:session:s");
-    assert_int_equal(signal.kind, MU_SIGNAL_NONE);
-    signal = read_message(NULL, "{other}:heartbeat", "{\"instance\":\"a\",\"incarnation\":\"i\"}");
-    assert_int_equal(signal.kind, MU_SIGNAL_NONE);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settles_below_the_target),
@@ -247,8 +136,6 @@ int main(void) {
         cmocka_unit_test(test_redis_time),
         cmocka_unit_test(test_confirm_or_rotate),
         cmocka_unit_test(test_notify_flags),
-        cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
