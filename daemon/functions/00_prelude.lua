@@ -6,7 +6,7 @@
 -- the first call. The files are concatenated in the order of their names; this one declares what
 -- all share, each other one is a block of its own.
 
-local VERSION = 5
+local VERSION = 6
 -- The oldest daemon that can work with this library. One of 2 cannot show a connection with a quota.
 local MIN_READER = 2
 

@@ -48,6 +48,16 @@ function mu.note_left(c, who, session, reason, detail, by)
         '["' .. who.connection .. (session and '","' .. session .. '"]' or '"]'))
 end
 
+-- The same of many connections of one owner that left one session.
+function mu.note_many_left(c, owner, connections, session, reason)
+    local head = '"event":"member.left","reason":"' .. reason .. '","owner":"' .. owner.instance .. ':'
+        .. owner.incarnation .. '"'
+    local tail = '","' .. session .. '"]'
+    for index = 1, #connections do
+        note_item(c, head, 'members', '["' .. connections[index] .. tail)
+    end
+end
+
 -- `from` and `to`: members, or nil.
 function mu.note_leader(c, session, previous, from, to, reason)
     if VOLUNTARY[reason] then

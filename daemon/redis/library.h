@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "redis/link.h"
 
-#define MU_LIBRARY_VERSION 5 /* the build checks it against daemon/functions */
+#define MU_LIBRARY_VERSION 6 /* the build checks it against daemon/functions */
 
 /* The embedded text, not NUL-terminated. Generated at build. */
 extern const unsigned char mu_library_text[];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/fixture.h"
+#include "lib/replay.h"
 
 enum { CONNECTIONS = 300, SESSIONS = 10 };
 
@@ -153,6 +154,141 @@ static void test_quarantine(void **state) {
     assert_int_equal(mt_integer(f->redis, "EXISTS " MT_NS "ghosts:node-1:a"), 0);
 }
 
+static struct mt_replay *begin_replay(struct mt_fixture *f) {
+    struct mt_replay *replay = mt_replay_create(f->world);
+    mt_replay_load(replay, f->redis); /* forgets replies */
+    f->epoch = mt_text(f->redis, "GET " MT_NS "epoch");
+    mt_events_skip(f->events);
+    return replay;
+}
+
+/* Holds the events since then against each other and against Redis. Returns how many there were. */
+static size_t end_replay(struct mt_fixture *f, struct mt_replay **replay) {
+    size_t next = 0;
+    mt_events_sync(f->events);
+    mt_replay_follow(*replay, f->events, &next);
+    mt_replay_compare(*replay, f->redis);
+    mt_replay_destroy(replay);
+    return next;
+}
+
+/* One slice, for which a session is written once: its leader and its members, users with several
+ * connections, members that are in other sessions too, away, never to lead, with a deadline. */
+static void test_one_slice_of_all_kinds(void **state) {
+    struct mt_fixture *f = *state;
+    mt_start(f, "node-1", "a");
+    mt_start(f, "node-2", "b");
+    mt_enter(f, "room", "c1", "node-1", "a", NULL); /* leads */
+    mt_enter(f, "room", "c2", "node-1", "a", "{\"user\":\"ada\"}");
+    mt_enter(f, "room", "c3", "node-1", "a", "{\"user\":\"ada\",\"ttl\":60000}");
+    mt_enter(f, "room", "c4", "node-1", "a", "{\"user\":\"bob\",\"lead\":false}");
+    mt_enter(f, "room", "c5", "node-1", "a", "{\"priority\":7,\"resume\":\"secret\"}");
+    mt_enter(f, "room", "c6", "node-1", "a", NULL);
+    mt_enter(f, "room", "other", "node-2", "b", "{\"user\":\"bob\"}");
+    mt_enter(f, "hall", "c6", "node-1", "a", NULL);
+    mt_enter(f, "hall", "c7", "node-1", "a", NULL);
+    mt_enter(f, "yard", "c6", "node-1", "a", NULL);
+    mt_enter(f, "yard", "c8", "node-1", "a", NULL);
+    mt_enter(f, "yard", "c2", "node-2", "b", NULL); /* the same name, not the ghost's */
+    mt_enter(f, "porch", "c9", "node-1", "a", "{\"user\":\"ada\"}");
+    mt_ok(f->redis, "configure", "porch", "{\"keep\":true}");
+    mt_ok(f->redis, "disconnect", "c7", "node-1", "a", "60000");
+    mt_bury(f, "node-1", "a");
+    mt_command(f->redis, "ZADD " MT_NS "ghosts 0 node-1:a"); /* it waits for the secret's owner */
+
+    struct mt_replay *replay = begin_replay(f);
+    json_t *reply = mt_ok(f->redis, "reap", f->epoch, "node-1:a", "0", "4096");
+    assert_true(mt_bool(reply, "done"));
+    assert_int_equal(mt_int(reply, "removed"), 11);
+    assert_int_equal(mt_int(reply, "connections"), 9);
+    size_t events = end_replay(f, &replay);
+
+    assert_int_equal(mt_events_count(f->events, 0, "member.left", "session", "room"), 6);
+    assert_int_equal(mt_events_count(f->events, 0, "leader.changed", "leader", "other"), 1);
+    assert_int_equal(mt_events_count(f->events, 0, "leader.changed", "leader", "c2"), 1);
+    size_t last = 0;
+    size_t closed = 0;
+    for (size_t i = 0; i < events; i++) {
+        const json_t *event = mt_events_at(f->events, i);
+        last += json_is_true(json_object_get(event, "last"));
+        closed += json_is_true(json_object_get(event, "closed"));
+    }
+    assert_int_equal(last, 2); /* ada in room and in porch; bob is still here */
+    assert_int_equal(closed, 1);
+    assert_string_equal(mt_text(f->redis, "HGET " MT_NS "session:room:users bob"), "1");
+    assert_int_equal(mt_integer(f->redis, "HLEN " MT_NS "session:room:users"), 1);
+    assert_string_equal(mt_text(f->redis, "HGET " MT_NS "session:porch #count"), "0");
+    assert_int_equal(mt_integer(f->redis, "EXISTS " MT_NS "session:hall " MT_NS "deadlines " MT_NS
+                                          "leaderless " MT_NS "session:porch:users " MT_NS
+                                          "ghosts:node-1:a " MT_NS "ghosts:node-1:a:leads"),
+                     0);
+}
+
+/* More members than one step ends, of one session, in one slice. */
+static void test_a_large_group(void **state) {
+    struct mt_fixture *f = *state;
+    enum { MEMBERS = 1300 };
+    char connection[32];
+    mt_start(f, "node-1", "a");
+    for (int i = 0; i < MEMBERS; i++) {
+        snprintf(connection, sizeof connection, "c%d", i);
+        mt_append(f->redis,
+                  (const char *const[]){"enter", "room", connection, "node-1", "a", NULL});
+    }
+    mt_drain(f->redis, MEMBERS);
+    mt_bury(f, "node-1", "a");
+    struct mt_replay *replay = begin_replay(f);
+    const char *cursor = "0";
+    for (bool done = false; !done;) {
+        json_t *reply = mt_ok(f->redis, "reap", f->epoch, "node-1:a", cursor, "1200");
+        cursor = mt_str(reply, "cursor");
+        done = mt_bool(reply, "done");
+    }
+    end_replay(f, &replay);
+    assert_int_equal(mt_events_count(f->events, 0, "member.left", NULL, NULL), MEMBERS);
+    assert_int_equal(mt_integer(f->redis, "EXISTS " MT_NS "session:room " MT_NS
+                                          "session:room:candidates " MT_NS "leaderless"),
+                     0);
+}
+
+/* What cannot be handled is set aside, membership by membership; the rest of a session goes on. */
+static void test_damaged_sessions(void **state) {
+    struct mt_fixture *f = *state;
+    static const char *const sessions[] = {"whole", "users",  "candidates",
+                                           "count", "member", "hash"};
+    char connection[32];
+    mt_start(f, "node-1", "a");
+    mt_start(f, "node-2", "b");
+    for (int i = 0; i < 6; i++) {
+        mt_enter(f, sessions[i], "other", "node-2", "b", "{\"user\":\"eve\"}");
+        for (int k = 0; k < 3; k++) {
+            snprintf(connection, sizeof connection, "c%d-%d", i, k);
+            mt_enter(f, sessions[i], connection, "node-1", "a", "{\"user\":\"ada\"}");
+        }
+    }
+    mt_command(f->redis, "DEL " MT_NS "session:users:users " MT_NS
+                         "session:candidates:candidates " MT_NS "session:hash");
+    mt_command(f->redis, "RPUSH " MT_NS "session:users:users x");
+    mt_command(f->redis, "RPUSH " MT_NS "session:candidates:candidates x");
+    mt_command(f->redis, "RPUSH " MT_NS "session:hash x");
+    mt_command(f->redis, "HSET " MT_NS "session:count #count x");
+    mt_command(f->redis, "HSET " MT_NS "session:member c4-1 x");
+    mt_bury(f, "node-1", "a");
+    mt_events_skip(f->events);
+    json_t *reply = mt_ok(f->redis, "reap", f->epoch, "node-1:a", "0", "4096");
+    assert_true(mt_bool(reply, "done"));
+    assert_int_equal(mt_int(reply, "removed"), 3 + 2);
+    assert_int_equal(mt_int(reply, "connections"), 18);
+    assert_int_equal(mt_int(reply, "quarantined"), 13);
+    assert_int_equal(mt_integer(f->redis, "HLEN " MT_NS "quarantine"), 13);
+    mt_events_sync(f->events);
+    assert_int_equal(mt_events_count(f->events, 0, "member.left", "session", "whole"), 3);
+    assert_int_equal(mt_events_count(f->events, 0, "member.left", "session", "member"), 2);
+    assert_int_equal(mt_events_count(f->events, 0, "member.left", NULL, NULL), 5);
+    assert_string_equal(mt_text(f->redis, "HGET " MT_NS "session:users #count"), "4");
+    assert_string_equal(mt_text(f->redis, "HGET " MT_NS "session:member #count"), "2");
+}
+
 /* A member that names another incarnation is not the ghost's. */
 static void test_only_its_own(void **state) {
     struct mt_fixture *f = *state;
@@ -264,6 +400,9 @@ int main(void) {
         cmocka_unit_test_setup(test_another_coordinator_goes_on, mt_fixture_fresh),
         cmocka_unit_test_setup(test_adoption_between_slices, mt_fixture_fresh),
         cmocka_unit_test_setup(test_quarantine, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_one_slice_of_all_kinds, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_a_large_group, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_damaged_sessions, mt_fixture_fresh),
         cmocka_unit_test_setup(test_only_its_own, mt_fixture_fresh),
         cmocka_unit_test_setup(test_early, mt_fixture_fresh),
         cmocka_unit_test_setup(test_clock_set_back, mt_fixture_fresh),
