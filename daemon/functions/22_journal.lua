@@ -48,13 +48,18 @@ function mu.note_left(c, who, session, reason, detail, by)
         '["' .. who.connection .. (session and '","' .. session .. '"]' or '"]'))
 end
 
+local AT_ONCE_BYTES = 1200
+
 -- The same of many connections of one owner that left one session.
 function mu.note_many_left(c, owner, connections, session, reason)
     local head = '"event":"member.left","reason":"' .. reason .. '","owner":"' .. owner.instance .. ':'
         .. owner.incarnation .. '"'
     local tail = '","' .. session .. '"]'
-    for index = 1, #connections do
-        note_item(c, head, 'members', '["' .. connections[index] .. tail)
+    local between, count = tail .. ',["', #connections
+    local most = floor(AT_ONCE_BYTES / (#between + ID_MAX))
+    for from = 1, count, most do
+        note_item(c, head, 'members',
+            '["' .. concat(connections, between, from, min(from + most - 1, count)) .. tail)
     end
 end
 

@@ -55,7 +55,7 @@ static void test_status(void **state) {
     json_t *status = CTL_JSON(f, 1, "status");
     mt_expect(status,
               "{'namespace':'t','version':'#str','redis':{'address':'#str','version':'#str',"
-              "'run_id':'#str'},'library':{'version':5,'min_reader':2},'generation':'gen-1',"
+              "'run_id':'#str'},'library':{'version':6,'min_reader':2},'generation':'gen-1',"
               "'confirmed':false,'epoch':'#int','coordinator':{'id':'hand','address':'#str',"
               "'lease_ms':'#int'},'daemons':[],'instances':{'up':1,'suspect':1,'draining':0},'"
               "sessions':2,"

@@ -8,7 +8,7 @@
 
 static void test_version(void **state) {
     struct mt_fixture *f = *state;
-    mt_expect(mt_ok(f->redis, "version"), "{'version':5,'min_reader':2}");
+    mt_expect(mt_ok(f->redis, "version"), "{'version':6,'min_reader':2}");
     mt_expect_no_events(f->events);
 }
 
