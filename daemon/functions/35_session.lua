@@ -43,15 +43,18 @@ function mu.check_session_keys(c, session)
 end
 
 -- The first write to a session in a generation lifts seq and term above everything that an older
--- data set may have handed out.
+-- data set may have handed out. Returns whether it did: then an event must follow in the same call,
+-- for who follows the session hears of a new term by events alone.
 function mu.lift(c, session)
-    if session.gen ~= c.config.generation then
+    local lifts = session.gen ~= c.config.generation
+    if lifts then
         local above = clock(c) + 1
         session.seq = max(session.seq, above)
         session.term = max(session.term, above)
         session.gen = c.config.generation
         session.whole = true
     end
+    return lifts
 end
 
 function mu.open(c, session)

@@ -266,7 +266,7 @@ function mu.apply_adoption(c, plan)
     local connection = member.connection
     local candidates = session.key .. ':candidates'
     mu.apply_drop(c, member, plan.drop)
-    mu.lift(c, session)
+    local lifted = mu.lift(c, session)
 
     local old = candidate(connection, member.instance, member.incarnation)
     local rank = call('ZSCORE', candidates, old) or member.rank
@@ -279,7 +279,7 @@ function mu.apply_adoption(c, plan)
         call('SADD', plan.new_leads, session.id)
     end
 
-    local changed, away = member.profile ~= who.profile, member.away
+    local changed, away = lifted or member.profile ~= who.profile, member.away
     member.instance, member.incarnation, member.profile = who.instance, who.incarnation, who.profile
     mu.set_present(member)
     local text = mu.format_member(member)

@@ -72,12 +72,9 @@ mu.define('configure', {
             session.limit, session.keep = nil, false
             return reply(session)
         end
-        if session.exists then
-            mu.lift(c, session)
-        else
+        -- It has no event, so it lifts nothing: a new term would be told to nobody.
+        if not session.exists then
             mu.open(c, session)
-        end
-        if session.whole then
             mu.save(session)
         end
         store(session, want)

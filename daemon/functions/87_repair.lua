@@ -167,9 +167,9 @@ local function renumber(c, id)
     seq = max(seq, term or 0)
     call('HSET', key, '#seq', int(seq), '#term', int(lost and seq or term))
     local session = mu.load_session(c, id)
-    mu.lift(c, session)
+    local lifted = mu.lift(c, session)
     session.whole = true
-    if lost then
+    if lost or lifted then
         session.term = session.seq + 1
         local leader = mu.id_or_null(session.leader)
         mu.session_event(c, session, 'leader.changed', ',"leader":' .. leader .. ',"previous":' .. leader

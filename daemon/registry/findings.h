@@ -63,7 +63,7 @@
     X(TERM_BAD, 7, 0, 1, "a higher one is given to the same leader, and announced")                \
     X(TERM_ABOVE_SEQ, 7, 0, 1, "#seq is set to #term; readers see a gap")                          \
     X(BELOW_OPENING, 7, 0, 1, "they are set above all that was handed out")                        \
-    X(GEN_BAD, 7, 0, 1, "the session is lifted into the present generation")                       \
+    X(GEN_BAD, 7, 0, 1, "the session gets the present generation, and a new term is announced")    \
     X(CLOCK_BAD, 7, 0, 1, "it is set to the present time")                                         \
     X(CONFIG_BAD, 7, 0, 0, "DEL config: a coordinator then rotates to a new generation")           \
     X(EVENT_BAD, 7, 0, 0, "find out who publishes on this channel beside the functions")           \

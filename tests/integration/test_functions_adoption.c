@@ -97,6 +97,31 @@ static void test_another_profile_is_told(void **state) {
                      "'profile':{'new':true}}}");
 }
 
+/* The first adoption in a generation lifts the term: who follows the session, and has read it since
+ * the rotation, hears of that. The second one is silent again. */
+static void test_a_lifted_term_is_told(void **state) {
+    struct mt_fixture *f = fresh(state);
+    long long seq = mt_seq(f, "room");
+    const char *floor = mt_number(f->redis, seq + 1000000);
+    mt_ok(f->redis, "rotate", f->epoch, "gen-2", floor, "run-1", MT_SETTINGS);
+    mt_start(f, "node-1", "a2");
+    mt_start(f, "node-2", "b2");
+    mt_events_skip(f->events);
+    json_t *reply = mt_enter(f, "room", "c2", "node-2", "b2", NULL);
+    assert_true(mt_bool(reply, "adopted"));
+    assert_true(mt_int(reply, "term") > seq + 1000000);
+    char told[300];
+    snprintf(told, sizeof told,
+             "{'event':'member.updated','session':'room','gen':'gen-2','seq':%lld,'term':%lld,"
+             "'at':'#int','member':{'connection':'c2','instance':'node-2','incarnation':'b2',"
+             "'joined_at':'#int','profile':{}}}",
+             mt_int(reply, "seq"), mt_int(reply, "term"));
+    mt_expect_events(f->events, told);
+    assert_true(mt_bool(mt_enter(f, "room", "c1", "node-1", "a2", "{\"user\":\"u1\"}"), "adopted"));
+    mt_expect_no_events(f->events);
+    assert_string_equal(mt_leader(f, "room"), "c1");
+}
+
 static void assert_superseded(struct mt_fixture *f, const char *instance, const char *user_part,
                               const char *first) {
     char joined[300];
@@ -274,6 +299,7 @@ int main(void) {
         cmocka_unit_test_setup(test_buried_is_adopted, mt_fixture_fresh),
         cmocka_unit_test_setup(test_join_adopts, mt_fixture_fresh),
         cmocka_unit_test_setup(test_another_profile_is_told, mt_fixture_fresh),
+        cmocka_unit_test_setup(test_a_lifted_term_is_told, mt_fixture_fresh),
         cmocka_unit_test_setup(test_another_user_supersedes, mt_fixture_fresh),
         cmocka_unit_test_setup(test_no_user_supersedes_a_user, mt_fixture_fresh),
         cmocka_unit_test_setup(test_another_instance_supersedes, mt_fixture_fresh),

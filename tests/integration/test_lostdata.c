@@ -125,6 +125,33 @@ static void test_fleet_wide_reconnect(void **state) {
     check_all(c, sims, 8);
 }
 
+/* Who has entered everything and looked at all sessions hears of what others do later, though they
+ * only come back to where they were: the first of them gives a session a new term. */
+static void test_the_last_to_reconnect(void **state) {
+    static const char *const patient[] = {"detector.heartbeat=500ms", "detector.suspect_after=1h",
+                                          "detector.dead_after=2h", NULL};
+    struct mt_cluster *c = *state = mt_cluster_create(MT_SERVER_DURABLE, patient);
+    const char *const shares[] = {"--connections", "1", "--sessions", "20", "--watch-all", NULL};
+    struct mt_process *late = mt_sim_start(&c->place, "late", "late", "--connections", "60",
+                                           "--sessions", "20", "--no-inbox");
+    mt_sim_await(late, "entered");
+    struct mt_process *early = mt_sim_start_words(&c->place, "early", "early", shares);
+    mt_sim_await(early, "entered");
+    mt_sim_hush(early);
+    mt_process_signal(late, SIGSTOP);
+    mt_cluster_restart_redis(c);
+    mt_daemon_await(c->daemon, "data.rotated");
+    await_return(&early, 1);
+    mt_sim_hush(early);
+    mt_process_signal(late, SIGCONT);
+    await_return(&late, 1);
+    mt_sim_hush(late);
+    mt_sim_hush(early);
+    mt_sim_check(late, c->redis);
+    mt_sim_check(early, c->redis);
+    mt_cluster_check(c);
+}
+
 /* Sanitizers make it all ten times as slow, and find no more in the fifty-thousandth. */
 #if defined(__SANITIZE_ADDRESS__)
 #define EACH "1000"
@@ -199,6 +226,7 @@ int main(void) {
     mu_table_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_fleet_wide_reconnect, mt_cluster_tear_down),
+        cmocka_unit_test_teardown(test_the_last_to_reconnect, mt_cluster_tear_down),
         cmocka_unit_test_teardown(test_flushall, mt_cluster_tear_down),
         cmocka_unit_test_teardown(test_old_snapshot, mt_cluster_tear_down),
     };

@@ -59,7 +59,7 @@ json_t *pm_member_json(const struct pm_member *member);
 
 /* ---- what several operations do ---- */
 /* Seq and term rise above the clock with the first write of a generation. */
-void pm_lift(struct pm_state *state, struct pm_session *session);
+bool pm_lift(struct pm_state *state, struct pm_session *session);
 struct pm_session *pm_open(struct pm_state *state, const char *id);
 /* The last member left, and nothing keeps the session: the clock remembers its numbers. */
 void pm_close(struct pm_state *state, struct pm_session *session);

@@ -41,12 +41,12 @@ static void adopt(struct pm_state *state, struct pm_outcome *outcome, struct pm_
     member->incarnation = record->incarnation;
     member->profile = record->profile;
     member->away = false;
-    pm_lift(state, session);
+    bool lifted = pm_lift(state, session);
     if (was_away)
         pm_session_event(state, outcome, session, "member.resumed",
                          json_pack("{s:s, s:s, s:o}", "connection", member->connection, "old",
                                    member->connection, "member", pm_member_json(member)));
-    else if (changed)
+    else if (changed || lifted)
         pm_session_event(state, outcome, session, "member.updated",
                          json_pack("{s:o}", "member", pm_member_json(member)));
     if (pm_same(session->leader, member->connection)) {

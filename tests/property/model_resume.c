@@ -183,7 +183,6 @@ void pm_op_configure(struct pm_state *state, const struct pm_call *call, const s
         session->limit = wanted.limit;
         session->keep = wanted.keep;
         session->meta = wanted.meta;
-        pm_lift(state, session);
     }
     outcome->reply =
         json_pack("{s:s, s:n, s:b}", "session", id, "limit", "keep", stays && wanted.keep);

@@ -43,14 +43,15 @@ void pm_session_event(struct pm_state *state, struct pm_outcome *outcome,
 
 /* ---- seq, term, leader ---- */
 
-void pm_lift(struct pm_state *state, struct pm_session *session) {
+bool pm_lift(struct pm_state *state, struct pm_session *session) {
     if (pm_same(session->generation, state->generation))
-        return;
+        return false;
     session->generation = state->generation;
     if (session->seq <= state->clock)
         session->seq = state->clock + 1;
     if (session->term <= state->clock)
         session->term = state->clock + 1;
+    return true;
 }
 
 struct pm_session *pm_open(struct pm_state *state, const char *id) {

@@ -303,7 +303,7 @@ static void test_generation(void **state) {
     expect_findings(f, "");
 }
 
-static void test_generation_without_an_event(void **state) {
+static void test_generation_by_a_reply(void **state) {
     struct fixture *f = *state;
     read_snapshot(f, view_of(105, 102, 2, "c2"));
     struct mu_view reply = view_of(105, 102, 2, "c2");
@@ -506,7 +506,7 @@ int main(void) {
         FOLLOW_TEST(test_snapshot_of_an_earlier_subscription),
         FOLLOW_TEST(test_unreadable_snapshot),
         FOLLOW_TEST(test_generation),
-        FOLLOW_TEST(test_generation_without_an_event),
+        FOLLOW_TEST(test_generation_by_a_reply),
         FOLLOW_TEST(test_older_data_after_a_rotation),
         FOLLOW_TEST(test_resync),
         FOLLOW_TEST(test_too_many_held),

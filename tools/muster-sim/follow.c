@@ -299,7 +299,7 @@ void mu_follow_reply(struct mu_follow *follow, const struct mu_view *reply) {
               reply->seq, follow->reply.seq);
     note_leader(follow, true, reply->term, reply->leader);
     believe(&follow->reply, reply);
-    /* An adoption lifts a session into a new generation without an event. */
+    /* A reply may overtake the event that lifts the session into a new generation. */
     if (mu_follow_synced(follow) && reply->seq >= follow->now.seq && *reply->gen &&
         strcmp(reply->gen, follow->now.gen) != 0)
         go_blind(follow);
