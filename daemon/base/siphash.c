@@ -1,5 +1,8 @@
 #include "base/siphash.h"
 
+#include <endian.h>
+#include <string.h>
+
 struct sip_state {
     uint64_t v0, v1, v2, v3;
 };
@@ -9,12 +12,10 @@ static uint64_t rotate(uint64_t value, unsigned bits) {
 }
 
 static uint64_t read_le64(const unsigned char *at) {
-    uint64_t value = 0;
+    uint64_t value;
 
-    for (unsigned i = 0; i < 8; i++) {
-        value |= (uint64_t)at[i] << (8 * i);
-    }
-    return value;
+    memcpy(&value, at, sizeof value);
+    return le64toh(value);
 }
 
 static void rounds(struct sip_state *s, unsigned count) {

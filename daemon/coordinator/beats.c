@@ -12,12 +12,14 @@
 #define BATCH_MAX 256
 #define BATCH_START 64
 #define TARGET_US 1000
+#define KEEP_MS 10000 /* the line of one that is not heard any more */
 
 struct beat {
     char instance[MU_ID_SIZE];
     char incarnation[MU_ID_SIZE];
-    uint64_t heard_at;
-    bool ready; /* to be written */
+    uint64_t heard_at; /* last */
+    bool waiting;      /* for the scores, or to be written */
+    bool ready;        /* to be written */
     UT_hash_handle hh;
 };
 
@@ -36,8 +38,15 @@ struct mu_beats *mu_beats_create(const struct mu_beats_options *options) {
     return beats;
 }
 
-static void drop(struct mu_beats *beats, struct beat *beat) {
+/* It needs nothing any more. Its line stays: the next heartbeat is due within a second. */
+static void settle(struct mu_beats *beats, struct beat *beat) {
     beats->ready -= beat->ready ? 1 : 0;
+    beat->ready = false;
+    beat->waiting = false;
+}
+
+static void drop(struct mu_beats *beats, struct beat *beat) {
+    settle(beats, beat);
     HASH_DEL(beats->heard, beat);
     free(beat);
 }
@@ -79,8 +88,11 @@ void mu_beats_heard(struct mu_beats *beats, uint64_t now, const char *instance,
         snprintf(beat->instance, sizeof beat->instance, "%s", instance);
         HASH_ADD_STR(beats->heard, instance, beat);
     }
-    snprintf(beat->incarnation, sizeof beat->incarnation, "%s", incarnation);
+    if (strcmp(beat->incarnation, incarnation) != 0) {
+        snprintf(beat->incarnation, sizeof beat->incarnation, "%s", incarnation);
+    }
     beat->heard_at = now;
+    beat->waiting = true;
     if (heard == MU_HEARD_SUSPECT) {
         mark_ready(beats, beat);
         mu_beats_tick(beats);
@@ -96,8 +108,12 @@ void mu_beats_polled(struct mu_beats *beats, uint64_t sent_at, bool regular) {
         if (beat->heard_at > sent_at || beat->ready) {
             continue; /* what was heard since may not be in these scores yet */
         }
-        if (mu_detector_moved(beats->options.detector, beat->instance)) {
-            drop(beats, beat);
+        if (!beat->waiting) {
+            if (sent_at - beat->heard_at > KEEP_MS) {
+                drop(beats, beat);
+            }
+        } else if (mu_detector_moved(beats->options.detector, beat->instance)) {
+            settle(beats, beat);
         } else if (regular) {
             mark_ready(beats, beat);
         }
@@ -172,6 +188,6 @@ void mu_beats_tick(struct mu_beats *beats) {
         if (beats->pending) {
             mu_detector_written(beats->options.detector, batch[i]->instance);
         }
-        drop(beats, batch[i]);
+        settle(beats, batch[i]);
     }
 }

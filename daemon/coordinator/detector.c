@@ -46,6 +46,9 @@ struct mu_detector {
     uint64_t next_dead_after_ms;
     uint64_t next_at;
     struct instance *instances;
+    struct instance *probed_next; /* whose inbox is probably told next; NULL: the first one's */
+    uint64_t version;             /* of the set of instances */
+    uint64_t none_before;         /* nobody is due earlier, unless it is set to 0 before */
     bool seeing;
     uint64_t poll_sent;
     uint64_t last_poll_sent;
@@ -60,6 +63,12 @@ struct mu_detector *mu_detector_create(uint64_t suspect_after_ms, uint64_t dead_
     return detector;
 }
 
+/* Somebody may be due sooner than was thought. Whoever changes what due_at() looks at calls it; not
+ * for a sign of life, which only puts off. */
+static void look_again(struct mu_detector *detector) {
+    detector->none_before = 0;
+}
+
 static uint64_t longer(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
@@ -70,6 +79,7 @@ static void settle_times(struct mu_detector *detector, uint64_t now) {
         detector->suspect_after_ms = detector->next_suspect_after_ms;
         detector->dead_after_ms = detector->next_dead_after_ms;
         detector->next_suspect_after_ms = 0;
+        look_again(detector);
     }
 }
 
@@ -85,6 +95,7 @@ void mu_detector_set_times(struct mu_detector *detector, uint64_t now, uint64_t 
     detector->suspect_after_ms = longer(detector->suspect_after_ms, suspect_after_ms);
     detector->dead_after_ms = longer(detector->dead_after_ms, dead_after_ms);
     settle_times(detector, now);
+    look_again(detector);
 }
 
 void mu_detector_clear(struct mu_detector *detector) {
@@ -97,6 +108,9 @@ void mu_detector_clear(struct mu_detector *detector) {
     }
     detector->poll_sent = 0;
     detector->last_poll_sent = 0;
+    detector->probed_next = NULL;
+    detector->version++;
+    look_again(detector);
 }
 
 void mu_detector_destroy(struct mu_detector **detector) {
@@ -114,6 +128,9 @@ static struct instance *find(const struct mu_detector *detector, const char *id)
 }
 
 static void forget(struct mu_detector *detector, struct instance *instance) {
+    if (detector->probed_next == instance)
+        detector->probed_next = NULL;
+    detector->version++;
     HASH_DEL(detector->instances, instance);
     free(instance);
 }
@@ -147,6 +164,7 @@ void mu_detector_reset(struct mu_detector *detector, uint64_t now) {
         begin_anew(instance, now);
         use_up(instance);
     }
+    look_again(detector);
 }
 
 void mu_detector_sight(struct mu_detector *detector, uint64_t now, bool seeing) {
@@ -173,22 +191,30 @@ static struct instance *discover(struct mu_detector *detector, uint64_t now, con
     instance->details_due = true;
     begin_anew(instance, now);
     HASH_ADD_STR(detector->instances, id, instance);
+    detector->version++;
+    look_again(detector);
     return instance;
 }
 
 void mu_detector_poll_score(struct mu_detector *detector, uint64_t now, const char *id,
                             const char *score) {
-    if (!mu_id_valid(id, strlen(id)) || strlen(score) >= MU_SCORE_SIZE)
+    size_t length = strlen(score);
+    if (length >= MU_SCORE_SIZE)
         return;
     struct instance *instance = find(detector, id);
-    if (instance == NULL)
+    if (instance == NULL) {
+        if (!mu_id_valid(id, strlen(id)))
+            return;
         instance = discover(detector, now, id);
+    }
     instance->polled = true;
+    if (instance->score_stale)
+        look_again(detector);
     instance->score_stale = false;
     if (strcmp(instance->score, score) == 0)
         return;
     bool known = instance->score[0] != '\0';
-    snprintf(instance->score, sizeof instance->score, "%s", score);
+    memcpy(instance->score, score, length + 1);
     if (!known)
         return;
     if (instance->written) {
@@ -230,7 +256,10 @@ void mu_detector_details(struct mu_detector *detector, uint64_t now, const char 
         instance->asked = false; /* what is under way is about another one */
         instance->written = false;
         begin_anew(instance, now);
+        look_again(detector);
     }
+    if (instance->suspect != suspect)
+        look_again(detector);
     instance->suspect = suspect;
     instance->draining = draining;
 }
@@ -276,10 +305,22 @@ void mu_detector_revived(struct mu_detector *detector, const char *id) {
     struct instance *instance = find(detector, id);
     if (instance != NULL)
         instance->suspect = false;
+    look_again(detector);
+}
+
+/* Most answers name the instances in the order in which they stand here. */
+static struct instance *find_probed(struct mu_detector *detector, const char *id) {
+    struct instance *instance =
+        detector->probed_next != NULL ? detector->probed_next : detector->instances;
+    if (instance == NULL || strcmp(instance->id, id) != 0)
+        instance = find(detector, id);
+    if (instance != NULL)
+        detector->probed_next = instance->hh.next;
+    return instance;
 }
 
 bool mu_detector_inbox(struct mu_detector *detector, const char *id, uint64_t subscribers) {
-    struct instance *instance = find(detector, id);
+    struct instance *instance = find_probed(detector, id);
     if (instance == NULL)
         return false;
     if (subscribers > 0) {
@@ -291,6 +332,7 @@ bool mu_detector_inbox(struct mu_detector *detector, const char *id, uint64_t su
         return false;
     if (instance->inbox_zero < INBOX_CLOSED)
         instance->inbox_zero++;
+    look_again(detector);
     return instance->inbox_zero == 1;
 }
 
@@ -311,6 +353,7 @@ bool mu_detector_lifeline(struct mu_detector *detector, uint64_t now, const char
     snprintf(instance->cut_by, sizeof instance->cut_by, "%s", daemon);
     instance->cut_quiet_ms = quiet_ms;
     instance->score_stale = true; /* it may have moved since the last poll */
+    look_again(detector);
     return true;
 }
 
@@ -318,34 +361,39 @@ static uint64_t silence(const struct instance *instance, uint64_t now) {
     return now > instance->heard_at ? now - instance->heard_at : 0;
 }
 
-/* Is it time for the next verdict on it? */
-static bool is_due(const struct mu_detector *detector, const struct instance *instance,
-                   uint64_t now) {
-    if (instance->score_stale || instance->incarnation[0] == '\0' || now < instance->retry_at)
-        return false;
-    uint64_t silent = silence(instance, now);
+/* When the next verdict on it is due, if nothing else happens to it. */
+static uint64_t due_at(const struct mu_detector *detector, const struct instance *instance) {
+    if (instance->score_stale || instance->incarnation[0] == '\0')
+        return UINT64_MAX;
+    uint64_t after = instance->suspect ? detector->dead_after_ms : detector->suspect_after_ms;
     bool closed = is_cut(instance) || instance->inbox_zero >= INBOX_CLOSED;
-    return instance->suspect ? silent >= detector->dead_after_ms
-                             : silent >= detector->suspect_after_ms || closed;
+    uint64_t at = closed && !instance->suspect ? 0 : instance->heard_at + after;
+    return longer(at, instance->retry_at);
 }
 
-bool mu_detector_view(const struct mu_detector *detector, uint64_t now, uint64_t cleared,
+static bool is_due(const struct mu_detector *detector, const struct instance *instance,
+                   uint64_t now) {
+    return now >= due_at(detector, instance);
+}
+
+bool mu_detector_view(struct mu_detector *detector, uint64_t now, uint64_t cleared,
                       struct mu_brake_view *view) {
-    bool due = false;
+    uint64_t first = UINT64_MAX;
     memset(view, 0, sizeof *view);
     view->instances = HASH_COUNT(detector->instances);
-    if (!detector->seeing)
+    if (!detector->seeing || now < detector->none_before)
         return false;
     struct instance *instance = NULL;
     struct instance *next = NULL;
     HASH_ITER(hh, detector->instances, instance, next) {
-        bool now_due = is_due(detector, instance, now);
+        uint64_t at = due_at(detector, instance);
         view->suspects += instance->suspect ? 1 : 0;
-        view->becoming += now_due && !instance->suspect ? 1 : 0;
-        view->fresh = view->fresh || (now_due && instance->heard_at > cleared);
-        due = due || now_due;
+        view->becoming += now >= at && !instance->suspect ? 1 : 0;
+        view->fresh = view->fresh || (now >= at && instance->heard_at > cleared);
+        first = at < first ? at : first;
     }
-    return due;
+    detector->none_before = first;
+    return now >= first;
 }
 
 static void propose(const struct mu_detector *detector, const struct instance *instance,
@@ -400,6 +448,7 @@ bool mu_detector_result(struct mu_detector *detector, uint64_t now,
     if (instance == NULL || strcmp(instance->incarnation, verdict->incarnation) != 0)
         return false;
     instance->asked = false;
+    look_again(detector);
     switch (status) {
     case MUSTER_OK:
         if (verdict->kind == MU_VERDICT_BURY) {
@@ -434,6 +483,10 @@ bool mu_detector_result(struct mu_detector *detector, uint64_t now,
 
 size_t mu_detector_count(const struct mu_detector *detector) {
     return HASH_COUNT(detector->instances);
+}
+
+uint64_t mu_detector_version(const struct mu_detector *detector) {
+    return detector->version;
 }
 
 void mu_detector_each(const struct mu_detector *detector,

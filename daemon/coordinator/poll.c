@@ -25,13 +25,10 @@ struct mu_poll {
     uint64_t scores_at; /* when the next regular round is due */
     uint64_t inboxes_at;
     size_t robin; /* how far the slow round of details is */
-};
-
-/* What is collected from the detector for one command. */
-struct names {
-    char **keys;
-    size_t count;
-    size_t room;
+    /* PUBSUB NUMSUB and the inboxes, all owned; of the detector's `question_version`. */
+    char **question;
+    size_t question_words;
+    uint64_t question_version;
 };
 
 struct choice {
@@ -51,7 +48,20 @@ struct mu_poll *mu_poll_create(const struct mu_poll_options *options) {
     return poll;
 }
 
+static void forget_question(struct mu_poll *poll) {
+    for (size_t i = 0; i < poll->question_words; i++) {
+        free(poll->question[i]);
+    }
+    free(poll->question);
+    poll->question = NULL;
+    poll->question_words = 0;
+}
+
 void mu_poll_destroy(struct mu_poll **poll) {
+    if (*poll == NULL) {
+        return;
+    }
+    forget_question(*poll);
     free(*poll);
     *poll = NULL;
 }
@@ -224,39 +234,40 @@ static void on_inboxes(void *context, const void *note, const redisReply *reply)
     poll->options.on_probed(poll->options.context);
 }
 
-static void collect(void *context, const struct mu_detector_instance *instance) {
-    struct names *names = context;
-    if (names->count < names->room) {
-        names->keys[names->count++] = mu_strdup(instance->instance);
+static void add_inbox(void *context, const struct mu_detector_instance *instance) {
+    struct mu_poll *poll = context;
+    char key[MU_KEY_SIZE];
+    if (poll->question_words < PROBE_MAX + 2) {
+        mu_key(key, mu_fence_name_space(poll->options.fence), "inbox:%s", instance->instance);
+        poll->question[poll->question_words++] = mu_strdup(key);
     }
 }
 
-static void ask_inboxes(struct mu_poll *poll, uint64_t now) {
-    size_t count = mu_detector_count(poll->options.detector);
-    poll->inboxes_at = now + poll->options.probe_ms;
-    if (count == 0) {
+/* The same command for as long as the instances are the same. */
+static void prepare_question(struct mu_poll *poll) {
+    const struct mu_detector *detector = poll->options.detector;
+    uint64_t version = mu_detector_version(detector);
+    if (poll->question != NULL && poll->question_version == version) {
         return;
     }
-    count = count < PROBE_MAX ? count : PROBE_MAX;
-    struct names names = {.keys = mu_calloc(count, sizeof *names.keys), .room = count};
-    mu_detector_each(poll->options.detector, collect, &names);
-    const char **arguments = mu_calloc(names.count + 2, sizeof *arguments);
-    arguments[0] = "PUBSUB";
-    arguments[1] = "NUMSUB";
-    for (size_t i = 0; i < names.count; i++) {
-        char key[MU_KEY_SIZE];
-        mu_key(key, mu_fence_name_space(poll->options.fence), "inbox:%s", names.keys[i]);
-        free(names.keys[i]);
-        names.keys[i] = mu_strdup(key);
-        arguments[i + 2] = names.keys[i];
+    forget_question(poll);
+    poll->question = mu_calloc(mu_detector_count(detector) + 2, sizeof *poll->question);
+    poll->question[0] = mu_strdup("PUBSUB");
+    poll->question[1] = mu_strdup("NUMSUB");
+    poll->question_words = 2;
+    poll->question_version = version;
+    mu_detector_each(detector, add_inbox, poll);
+}
+
+static void ask_inboxes(struct mu_poll *poll, uint64_t now) {
+    poll->inboxes_at = now + poll->options.probe_ms;
+    if (mu_detector_count(poll->options.detector) == 0) {
+        return;
     }
-    poll->inboxes_pending = mu_fence_read(poll->options.fence, names.count + 2, arguments,
-                                          on_inboxes, poll, (struct mu_note){0});
-    for (size_t i = 0; i < names.count; i++) {
-        free(names.keys[i]);
-    }
-    free(names.keys);
-    free(arguments);
+    prepare_question(poll);
+    poll->inboxes_pending =
+        mu_fence_read(poll->options.fence, poll->question_words,
+                      (const char *const *)poll->question, on_inboxes, poll, (struct mu_note){0});
 }
 
 void mu_poll_tick(struct mu_poll *poll, uint64_t now) {

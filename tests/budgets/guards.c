@@ -20,6 +20,7 @@
 #include <valgrind/callgrind.h>
 
 #include "coordinator/detector.h"
+#include "coordinator/watcher.h"
 #include "request/request.h"
 #include "resp/stand.h"
 #include "transport_resp/out.h"
@@ -286,7 +287,28 @@ static void end_crowd(struct crowd *crowd) {
     free(crowd);
 }
 
-/* One tick, nobody is silent. */
+static void all_heard(struct crowd *crowd) {
+    for (int i = 0; i < INSTANCES; i++)
+        mu_detector_heard(crowd->detector, crowd->now, crowd->names[i], "k3f9x2ab");
+}
+
+/* One look of a tick at who is due, 50 of them a second, while all heartbeat once a second. */
+static void detector_view(void) {
+    struct crowd *crowd = begin_crowd();
+    struct mu_brake_view view;
+    for (int i = 0; i < PASSES; i++) {
+        if (i % 50 == 0)
+            all_heard(crowd);
+        crowd->now += 20;
+        CALLGRIND_TOGGLE_COLLECT;
+        bool due = mu_detector_view(crowd->detector, crowd->now, 0, &view);
+        CALLGRIND_TOGGLE_COLLECT;
+        require(!due, "somebody is silent");
+    }
+    end_crowd(crowd);
+}
+
+/* One round of verdicts, when somebody may be due; nobody is. */
 static void detector_tick(void) {
     struct crowd *crowd = begin_crowd();
     struct mu_verdict verdicts[8];
@@ -319,6 +341,30 @@ static void detector_heard(void) {
     end_crowd(crowd);
 }
 
+/* One probe of all inboxes, each of which is open. */
+static void detector_inboxes(void) {
+    struct crowd *crowd = begin_crowd();
+    CALLGRIND_TOGGLE_COLLECT;
+    for (int pass = 0; pass < PASSES; pass++) {
+        for (int i = 0; i < INSTANCES; i++)
+            mu_detector_inbox(crowd->detector, crowd->names[i], 1);
+    }
+    CALLGRIND_TOGGLE_COLLECT;
+    end_crowd(crowd);
+}
+
+/* One heartbeat, from the message to what it means. */
+static void heartbeat(void) {
+    static const char text[] = "{\"instance\":\"node-1\",\"incarnation\":\"k3f9x2ab\"}";
+    struct mu_signal signal;
+    CALLGRIND_TOGGLE_COLLECT;
+    for (int i = 0; i < PASSES; i++) {
+        mu_watcher_read("muster", NULL, "{muster}:heartbeat", text, sizeof text - 1, &signal);
+        require(signal.kind == MU_SIGNAL_HEARTBEAT, "no heartbeat");
+    }
+    CALLGRIND_TOGGLE_COLLECT;
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -328,9 +374,12 @@ static const struct {
 
     {"door", door},
     {"life", life},
+    {"heartbeat", heartbeat},
+    {"detector_view", detector_view},
     {"detector_tick", detector_tick},
     {"detector_poll", detector_poll},
     {"detector_heard", detector_heard},
+    {"detector_inboxes", detector_inboxes},
 };
 
 int main(int argc, char **argv) {
