@@ -9,30 +9,41 @@ local int, load_session = mu.int, mu.load_session
 local function choose(c, session, except, from)
     local key = session.key .. ':candidates'
     local start, chunk = 0, 4
+    -- How the names of an owner end whose candidates may not lead: after a death all of the first
+    -- ones may be of one.
+    local barred, size = nil, 0
     while true do
         if chunk > c.looks then
             chunk = c.looks
         end
-        -- One more than we may look at, with its rank: where an undecided election goes on.
+        -- One more than we may look at: where an undecided election goes on.
         local found
         if from then
-            found = call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', int(start), int(chunk + 1))
+            found = call('ZRANGEBYSCORE', key, from, '+inf', 'LIMIT', int(start), int(chunk + 1))
         else
-            found = call('ZRANGE', key, int(start), int(start + chunk), 'WITHSCORES')
+            found = call('ZRANGE', key, int(start), int(start + chunk))
         end
-        local count = #found / 2
-        for index = 1, min(count, chunk) do
-            local connection, instance, incarnation = match(found[2 * index - 1], '^([^/]*)/([^/]*)/(.*)$')
-            c.looks = c.looks - 1
-            if connection and connection ~= except and mu.is_eligible(c, instance, incarnation) then
-                return { connection = connection, instance = instance, incarnation = incarnation }
+        local count = #found
+        local looks = min(count, chunk)
+        for index = 1, looks do
+            local name = found[index]
+            if not barred or sub(name, -size) ~= barred then
+                local connection, instance, incarnation = match(name, '^([^/]*)/([^/]*)/(.*)$')
+                if not connection or not mu.is_eligible(c, instance, incarnation) then
+                    barred = connection and '/' .. instance .. '/' .. incarnation
+                    size = barred and #barred or 0
+                elseif connection ~= except then
+                    c.looks = c.looks - index
+                    return { connection = connection, instance = instance, incarnation = incarnation }
+                end
             end
         end
+        c.looks = c.looks - looks
         if count <= chunk then
             return nil
         end
         if c.looks <= 0 then
-            return nil, int(tonumber(found[2 * chunk + 2]))
+            return nil, int(tonumber(call('ZSCORE', key, found[chunk + 1])))
         end
         start = start + chunk
         chunk = 64
