@@ -211,7 +211,7 @@ static void on_bytes(void *context, const char *data, size_t length) {
     }
     /* Each callback may end the session; its memory stays until the wire is closed. */
     while (session->owner == self && !self->ending && self->state != CLOSING) {
-        redisReply *reply = NULL;
+        const redisReply *reply = NULL;
         if (mu_reader_next(session->reader, &reply, &error) != MUSTER_OK) {
             down(self, &error);
             return;
@@ -220,7 +220,6 @@ static void on_bytes(void *context, const char *data, size_t length) {
             return;
         }
         one_reply(self, reply);
-        freeReplyObject(reply);
     }
 }
 

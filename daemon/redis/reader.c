@@ -2,8 +2,10 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "redis/arena.h"
 
 #define MAX_BYTES ((size_t)128 << 20) /* of one reply */
 #define MAX_ELEMENTS ((size_t)8 << 20)
@@ -18,60 +20,168 @@ typedef int array_size;
 
 struct mu_reader {
     redisReader *reader;
-    redisReplyObjectFunctions functions; /* hiredis's own, but for createArray */
-    void *(*create_array)(const redisReadTask *task, array_size elements);
-    size_t elements; /* of the reply that is being read */
-    size_t bytes;    /* fed since the last complete reply */
+    redisReplyObjectFunctions functions; /* of the reader, which takes no const ones */
+    struct mu_arena arena;               /* of the reply that is being read, or was handed out */
+    size_t elements;                     /* of the reply that is being read */
+    size_t bytes;                        /* fed since the last complete reply */
     size_t bytes_max;
+    size_t dirty; /* bytes at the front of hiredis's buffer that may hold what was read */
     bool refused;
     bool between; /* replies: nothing of the next one was looked at yet */
-    bool fed;     /* this reader was */
 };
+
+/* ---- the elements of a reply, in the arena ----
+ *
+ * As hiredis makes them. NULL is "out of memory" to it, and ends the conversation. */
+
+/* With `room` more bytes behind it. */
+static redisReply *create(const redisReadTask *task, size_t room) {
+    struct mu_reader *self = task->privdata;
+    redisReply *reply = mu_arena_take(&self->arena, sizeof *reply + room);
+    if (!reply) {
+        return NULL;
+    }
+    *reply = (redisReply){.type = task->type};
+    if (task->parent) {
+        redisReply *parent = task->parent->obj;
+        parent->element[task->idx] = reply;
+    }
+    return reply;
+}
+
+static void set_text(redisReply *reply, const char *text, size_t length) {
+    reply->str = (char *)(reply + 1);
+    memcpy(reply->str, text, length);
+    reply->str[length] = '\0';
+    reply->len = length;
+}
+
+static void *create_string(const redisReadTask *task, char *text, size_t length) {
+    redisReply *reply = create(task, length + 1);
+    if (!reply) {
+        return NULL;
+    }
+#if HIREDIS_MAJOR >= 1
+    if (task->type == REDIS_REPLY_VERB) { /* its type and a colon are in front, hiredis saw to it */
+        memcpy(reply->vtype, text, 3);
+        text += 4;
+        length -= 4;
+    }
+#endif
+    set_text(reply, text, length);
+    return reply;
+}
 
 static void *create_array(const redisReadTask *task, array_size elements) {
     struct mu_reader *self = task->privdata;
     size_t depth = 0;
+    size_t count = (size_t)elements;
     for (const redisReadTask *up = task->parent; up; up = up->parent) {
         depth++;
     }
     if (depth == 0) {
         self->elements = 0;
     }
-    if (depth > MAX_DEPTH || (size_t)elements > MAX_ELEMENTS - self->elements) {
+    if (depth > MAX_DEPTH || count > MAX_ELEMENTS - self->elements) {
         self->refused = true;
         return NULL;
     }
-    self->elements += (size_t)elements;
-    return self->create_array(task, elements);
+    self->elements += count;
+    redisReply *reply = create(task, 0);
+    if (!reply) {
+        return NULL;
+    }
+    if (count > 0) {
+        reply->element = mu_arena_take(&self->arena, count * sizeof(redisReply *));
+        if (!reply->element) {
+            return NULL;
+        }
+        memset(reply->element, 0, count * sizeof(redisReply *));
+    }
+    reply->elements = count;
+    return reply;
 }
 
-static void begin(struct mu_reader *self) {
-    self->reader = redisReaderCreate();
-    if (!self->reader) {
-        abort();
+static void *create_integer(const redisReadTask *task, long long value) {
+    redisReply *reply = create(task, 0);
+    if (reply) {
+        reply->integer = value;
     }
-    self->functions = *self->reader->fn;
-    self->create_array = self->functions.createArray;
-    self->functions.createArray = create_array;
-    self->reader->fn = &self->functions;
-    self->reader->privdata = self;
-    self->between = true;
-    self->fed = false;
+    return reply;
 }
+
+/* Announced as a text or an array of -1. */
+static void *create_nil(const redisReadTask *task) {
+    redisReply *reply = create(task, 0);
+    if (reply) {
+        reply->type = REDIS_REPLY_NIL;
+    }
+    return reply;
+}
+
+#if HIREDIS_MAJOR >= 1
+static void *create_double(const redisReadTask *task, double value, char *text, size_t length) {
+    redisReply *reply = create(task, length + 1);
+    if (reply) {
+        reply->dval = value;
+        set_text(reply, text, length);
+    }
+    return reply;
+}
+
+static void *create_bool(const redisReadTask *task, int value) {
+    return create_integer(task, value != 0);
+}
+#endif
+
+static void leave_to_the_arena(void *reply) {
+    (void)reply;
+}
+
+static const redisReplyObjectFunctions in_arena = {
+    .createString = create_string,
+    .createArray = create_array,
+    .createInteger = create_integer,
+    .createNil = create_nil,
+#if HIREDIS_MAJOR >= 1
+    .createDouble = create_double,
+    .createBool = create_bool,
+#endif
+    .freeObject = leave_to_the_arena,
+};
+
+/* ---- */
 
 struct mu_reader *mu_reader_create(size_t bytes_max) {
     struct mu_reader *self = mu_calloc(1, sizeof *self);
     self->bytes_max = bytes_max != 0 ? bytes_max : MAX_BYTES;
-    begin(self);
+    self->functions = in_arena;
+    self->reader = redisReaderCreateWithFunctions(&self->functions);
+    if (!self->reader) {
+        abort();
+    }
+    self->reader->privdata = self;
+    self->between = true;
     return self;
 }
 
 void mu_reader_destroy(struct mu_reader **reader) {
     if (*reader) {
         redisReaderFree((*reader)->reader);
+        mu_arena_deinit(&(*reader)->arena);
         free(*reader);
         *reader = NULL;
     }
+}
+
+/* hiredis keeps in its buffer what it has read, also behind its length, and a message may hold a
+ * token. The buffer is never smaller than `dirty`: only redisReaderFeed() takes another one, and
+ * only when the length is 0. */
+static void wipe(struct mu_reader *self) {
+    if (self->reader->buf) {
+        explicit_bzero(self->reader->buf, self->dirty);
+    }
+    self->dirty = 0;
 }
 
 enum muster_status mu_reader_feed(struct mu_reader *self, const char *data, size_t length,
@@ -81,25 +191,28 @@ enum muster_status mu_reader_feed(struct mu_reader *self, const char *data, size
                             self->bytes_max >> 20);
     }
     self->bytes += length;
-    self->fed = true;
+    if (self->reader->len == 0) {
+        wipe(self);
+    }
     if (redisReaderFeed(self->reader, data, length) != REDIS_OK) {
         return mu_error_set(error, MUSTER_UNAVAILABLE, "protocol error: %s", self->reader->errstr);
+    }
+    if (self->reader->len > self->dirty) {
+        self->dirty = self->reader->len;
     }
     return MUSTER_OK;
 }
 
-enum muster_status mu_reader_next(struct mu_reader *self, redisReply **reply,
+enum muster_status mu_reader_next(struct mu_reader *self, const redisReply **reply,
                                   struct mu_error *error) {
     void *object = NULL;
     *reply = NULL;
-    if (self->between && self->reader->pos == self->reader->len) {
-        /* hiredis keeps in its buffer what it has read, and a message may hold a token: all that
-         * was fed is answered, so another reader goes on, and the buffer is freed (wipe.c). */
-        if (self->fed) {
-            redisReaderFree(self->reader);
-            begin(self);
+    if (self->between) {
+        mu_arena_reset(&self->arena);
+        if (self->reader->pos == self->reader->len) {
+            wipe(self);
+            return MUSTER_OK;
         }
-        return MUSTER_OK;
     }
     int result = redisReaderGetReply(self->reader, &object);
     *reply = object;

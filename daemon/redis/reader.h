@@ -2,7 +2,8 @@
  *
  * By itself the reader allocates what a peer announces: 13 bytes make it allocate an array of
  * 2^31 elements. Here an announcement beyond the caps ends the conversation before anything is
- * allocated.
+ * allocated. And by itself it makes two allocations of each element; here a reply lies in an arena
+ * (arena.h), which is used again for the next one.
  */
 #ifndef MU_REDIS_READER_H
 #define MU_REDIS_READER_H
@@ -22,9 +23,10 @@ void mu_reader_destroy(struct mu_reader **reader);
 enum muster_status mu_reader_feed(struct mu_reader *reader, const char *data, size_t length,
                                   struct mu_error *error) MU_WARN_UNUSED;
 
-/* The next complete reply, for freeReplyObject(), or NULL when more bytes are needed. An error
+/* The next complete reply, or NULL when more bytes are needed. It belongs to the reader, which
+ * overwrites and frees it in the next call of this function: not for freeReplyObject(). An error
  * is final: nothing more can be read. */
-enum muster_status mu_reader_next(struct mu_reader *reader, redisReply **reply,
+enum muster_status mu_reader_next(struct mu_reader *reader, const redisReply **reply,
                                   struct mu_error *error) MU_WARN_UNUSED;
 
 #endif

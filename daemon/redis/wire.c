@@ -9,8 +9,8 @@
 #include "base/alloc.h"
 #include "redis/tls.h"
 
-#define INPUT_SIZE 16384
-#define READS_MAX 32 /* in one turn, as in libuv */
+#define INPUT_SIZE 65536 /* a list of a thousand members is 200 kB */
+#define READS_MAX 32     /* in one turn, as in libuv */
 
 struct mu_wire {
     struct mu_wire_options options;
