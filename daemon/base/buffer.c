@@ -43,8 +43,7 @@ void mu_buffer_consume(struct mu_buffer *buffer, size_t count) {
     set_length(buffer, buffer->length - count);
 }
 
-/* Room for `more` bytes and the NUL behind them. */
-static bool reserve(struct mu_buffer *buffer, size_t more) {
+bool mu_buffer_reserve(struct mu_buffer *buffer, size_t more) {
     size_t needed, capacity;
     char *data;
 
@@ -72,7 +71,7 @@ static bool reserve(struct mu_buffer *buffer, size_t more) {
 }
 
 bool mu_buffer_append(struct mu_buffer *buffer, const void *data, size_t length) {
-    if (!reserve(buffer, length)) {
+    if (!mu_buffer_reserve(buffer, length)) {
         return false;
     }
     if (length > 0) {
@@ -94,7 +93,7 @@ bool mu_buffer_printf(struct mu_buffer *buffer, const char *format, ...) {
     va_start(arguments, format);
     va_copy(again, arguments);
     wanted = vsnprintf(NULL, 0, format, arguments);
-    if (wanted >= 0 && reserve(buffer, (size_t)wanted)) {
+    if (wanted >= 0 && mu_buffer_reserve(buffer, (size_t)wanted)) {
         vsnprintf(buffer->data + buffer->length, (size_t)wanted + 1, format, again);
         set_length(buffer, buffer->length + (size_t)wanted);
         done = true;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -20,6 +21,15 @@ void mu_buffer_deinit(struct mu_buffer *buffer);
 void mu_buffer_clear(struct mu_buffer *buffer);
 /* Removes `count` bytes from the front; no copy of them is left. */
 void mu_buffer_consume(struct mu_buffer *buffer, size_t count);
+/* Room for `more` bytes and the NUL behind them, so that appending as many cannot fail. False, with
+ * the buffer unchanged, when the limit or the memory is exceeded. */
+bool mu_buffer_reserve(struct mu_buffer *buffer, size_t more) MU_WARN_UNUSED;
+/* Appends where there is room. */
+static inline void mu_buffer_put(struct mu_buffer *buffer, const void *data, size_t length) {
+    memcpy(buffer->data + buffer->length, data, length);
+    buffer->length += length;
+    buffer->data[buffer->length] = '\0';
+}
 /* All appends: false, with the buffer unchanged, when the limit or the memory is exceeded. */
 bool mu_buffer_append(struct mu_buffer *buffer, const void *data, size_t length) MU_WARN_UNUSED;
 bool mu_buffer_append_text(struct mu_buffer *buffer, const char *text) MU_WARN_UNUSED;

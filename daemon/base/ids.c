@@ -5,23 +5,49 @@
 #include <sys/random.h>
 #include <sys/types.h>
 
-/* A bit for each byte that an id may hold: . _ ~ @ | + = - and letters and digits. */
-static const uint64_t id_bytes[4] = {UINT64_C(0x23ff680000000000), UINT64_C(0x57fffffe87ffffff)};
+/* What an id may hold: . _ ~ @ | + = - and letters and digits. The rest is 0. */
+/* clang-format off */
+static const unsigned char id_bytes[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x0 */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x10 */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 0, /* 0x20 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, /* 0x30 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x40 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, /* 0x50 */
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x60 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, /* 0x70 */
+};
+/* clang-format on */
 
-static bool id_byte(unsigned char byte) {
-    return (id_bytes[byte >> 6] >> (byte & 63) & 1) != 0;
+static bool id_byte(char byte) {
+    return id_bytes[(unsigned char)byte] != 0;
+}
+
+size_t mu_id_span(const char *text, size_t length) {
+    size_t i = 0;
+    while (length - i >= 4) { /* lists of members spend their time here */
+        if (!id_byte(text[i])) {
+            return i;
+        }
+        if (!id_byte(text[i + 1])) {
+            return i + 1;
+        }
+        if (!id_byte(text[i + 2])) {
+            return i + 2;
+        }
+        if (!id_byte(text[i + 3])) {
+            return i + 3;
+        }
+        i += 4;
+    }
+    while (i < length && id_byte(text[i])) {
+        i++;
+    }
+    return i;
 }
 
 bool mu_id_valid(const char *id, size_t length) {
-    if (id == NULL || length == 0 || length > MU_ID_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < length; i++) {
-        if (!id_byte((unsigned char)id[i])) {
-            return false;
-        }
-    }
-    return true;
+    return id != NULL && length > 0 && length <= MU_ID_MAX && mu_id_span(id, length) == length;
 }
 
 void mu_random_bytes(void *out, size_t size) {

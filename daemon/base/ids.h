@@ -11,6 +11,8 @@
 #define MU_RANDOM_ID_SIZE 27 /* 26 characters and NUL: 130 random bits, lower-case base32 */
 
 bool mu_id_valid(const char *id, size_t length);
+/* How many bytes at the front of `text` an id may hold; at most `length`. */
+size_t mu_id_span(const char *text, size_t length);
 
 /* Random bytes of the kernel (getrandom); aborts the process if the kernel has none to give. */
 void mu_random_bytes(void *out, size_t size);

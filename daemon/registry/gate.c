@@ -57,3 +57,25 @@ void mu_gate_leave(struct mu_gate *gate, size_t fields) {
     }
     gate->opening = false;
 }
+
+/* ---- sizes ---- */
+
+/* FNV-1a. */
+static size_t bit_of(const char *session) {
+    uint32_t hash = 2166136261;
+    for (const char *at = session; *at != '\0'; at++) {
+        hash = (hash ^ (unsigned char)*at) * 16777619;
+    }
+    return (hash ^ hash >> 16) & (MU_GATE_BITS - 1);
+}
+
+void mu_gate_remember(struct mu_gate *gate, const char *session, bool large) {
+    size_t bit = bit_of(session);
+    uint64_t mask = UINT64_C(1) << (bit & 63);
+    gate->large[bit / 64] = large ? gate->large[bit / 64] | mask : gate->large[bit / 64] & ~mask;
+}
+
+bool mu_gate_remembers(const struct mu_gate *gate, const char *session) {
+    size_t bit = bit_of(session);
+    return (gate->large[bit / 64] >> (bit & 63) & 1) != 0;
+}

@@ -162,6 +162,10 @@ static void check_room(struct mu_read *self, bool fits) {
     }
 }
 
+void mu_read_room(struct mu_read *self, size_t more) {
+    check_room(self, mu_buffer_reserve(&self->out, more));
+}
+
 void mu_read_put(struct mu_read *self, const char *data, size_t length) {
     check_room(self, mu_buffer_append(&self->out, data, length));
 }
@@ -206,12 +210,6 @@ const redisReply *mu_read_at(const redisReply *reply, size_t index) {
     }
     const redisReply *element = reply->element[index];
     return element->type == REDIS_REPLY_NIL ? NULL : element;
-}
-
-const char *mu_read_text(const redisReply *reply) {
-    return reply && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
-               ? reply->str
-               : NULL;
 }
 
 bool mu_read_is(const redisReply *reply, const char *text) {

@@ -81,6 +81,8 @@ void mu_read_damaged(struct mu_read *read, const char *key, const char *what);
 /* ---- building the answer; a fault fails the read ---- */
 
 void mu_read_put(struct mu_read *read, const char *data, size_t length);
+/* So that what follows, up to `more` bytes, is not moved as it grows. */
+void mu_read_room(struct mu_read *read, size_t more);
 void mu_read_printf(struct mu_read *read, const char *format, ...) MU_PRINTF(2, 3);
 /* An id that came from Redis as a JSON text, or null when it is NULL or empty. */
 void mu_read_put_id(struct mu_read *read, const redisReply *id, const char *key);
@@ -97,7 +99,11 @@ uint64_t mu_read_number(struct mu_read *read, const redisReply *reply, const cha
 /* Is it a text with exactly these bytes? */
 bool mu_read_is(const redisReply *reply, const char *text);
 /* The text of a bulk or status reply; NULL when it is another. */
-const char *mu_read_text(const redisReply *reply);
+static inline const char *mu_read_text(const redisReply *reply) {
+    return reply && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
+               ? reply->str
+               : NULL;
+}
 
 /* The cursor and count of arguments[first] and [first + 1], checked by mu_read_start's caller. */
 struct mu_page {

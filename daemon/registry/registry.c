@@ -102,11 +102,8 @@ static enum muster_status start(struct mu_registry *self, mu_read_start begin, s
         return MUSTER_OK;
     }
     self->refusal = read->error;
-    if (read->pending > 0) {
-        read->abandoned = true; /* a part of the batch is on its way */
-    } else {
-        mu_read_destroy(read);
-    }
+    read->abandoned = true; /* if a part of the batch is on its way, it ends later */
+    mu_read_settle(read);
     return self->refusal.status;
 }
 

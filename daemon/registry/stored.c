@@ -1,18 +1,36 @@
 #include "registry/stored.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/ids.h"
 #include "base/utf8.h"
 
+/* Bytes at the front of these eight that stand for themselves in a text: from 0x20 to 0x7F, no
+ * quote, no backslash. All eight at once; a borrow may only reach bytes behind the first that does
+ * not. */
+static size_t plain_bytes(const char *at) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    bytes = le64toh(bytes);
+    uint64_t others = (bytes - 0x20 * ones) | ((bytes ^ ('"' * ones)) - ones) |
+                      ((bytes ^ ('\\' * ones)) - ones) | bytes;
+    others &= 0x80 * ones;
+    return others == 0 ? sizeof bytes : (size_t)__builtin_ctzll(others) / 8;
+}
+
 /* Moves `at` behind a text, whose first quote is behind it already; NULL when it does not end. */
 static const char *skip_text(const char *at, const char *end) {
     while (at < end) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte >= 0x5d ? byte < 0x80 : byte > '"' && byte != '\\') {
-            at++; /* nearly all of them */
-            continue;
+        if (end - at >= 8) {
+            size_t plain = plain_bytes(at);
+            at += plain;
+            if (plain == 8) {
+                continue;
+            }
         }
+        unsigned char byte = (unsigned char)*at;
         if (byte == '"') {
             return at + 1;
         }
@@ -32,35 +50,49 @@ static const char *skip_text(const char *at, const char *end) {
     return NULL;
 }
 
+static bool is_blank(char byte) {
+    return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
+}
+
+static const char *skip_blanks(const char *at, const char *end) {
+    while (at < end && is_blank(*at)) {
+        at++;
+    }
+    return at;
+}
+
 bool mu_object_is_closed(const char *text, size_t length) {
     const char *end = text + length;
-    char open[MU_OBJECT_DEPTH];
-    size_t depth = 0;
-    const char *at = text;
-    bool begun = false;
-    while (at && at < end) {
+    char open[MU_OBJECT_DEPTH] = "}";
+    size_t depth = 1;
+    const char *at = skip_blanks(text, end);
+    if (at == end || *at++ != '{') {
+        return false;
+    }
+    while (at < end) {
         unsigned char byte = (unsigned char)*at++;
-        bool blank = byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
-        if (!blank && depth == 0 && (begun || byte != '{')) {
-            return false;
-        }
-        if (byte == '{' || byte == '[') {
+        if (byte == '"') {
+            at = skip_text(at, end);
+            if (!at) {
+                return false;
+            }
+        } else if (byte == '{' || byte == '[') {
             if (depth == MU_OBJECT_DEPTH) {
                 return false;
             }
             open[depth++] = byte == '{' ? '}' : ']';
-            begun = true;
         } else if (byte == '}' || byte == ']') {
-            if (depth == 0 || open[--depth] != (char)byte) {
+            if (open[--depth] != (char)byte) {
                 return false;
             }
-        } else if (byte == '"') {
-            at = skip_text(at, end);
-        } else if (!blank && (byte < 0x20 || byte >= 0x7F)) {
+            if (depth == 0) {
+                return skip_blanks(at, end) == end;
+            }
+        } else if ((byte < 0x20 && !is_blank((char)byte)) || byte >= 0x7F) {
             return false;
         }
     }
-    return at && begun && depth == 0;
+    return false;
 }
 
 bool mu_whole_number(const char *text, size_t length, uint64_t *number) {
@@ -84,13 +116,18 @@ struct rest {
     size_t left;
 };
 
-static bool expect(struct rest *rest, const char *text) {
+static inline void skip(struct rest *rest, size_t count) {
+    rest->at += count;
+    rest->left -= count;
+}
+
+/* `text` is a literal, so that the compiler compares words. */
+static inline bool expect(struct rest *rest, const char *text) {
     size_t length = strlen(text);
     if (rest->left < length || memcmp(rest->at, text, length) != 0) {
         return false;
     }
-    rest->at += length;
-    rest->left -= length;
+    skip(rest, length);
     return true;
 }
 
@@ -101,67 +138,71 @@ static bool until(struct rest *rest, char stop, struct muster_text *text) {
         return false;
     }
     *text = (struct muster_text){rest->at, (size_t)(end - rest->at)};
-    rest->left -= text->length + 1;
-    rest->at = end + 1;
+    skip(rest, text->length + 1);
     return true;
 }
 
-static bool id_in_quotes(struct rest *rest, const char *before, struct muster_text *id) {
-    return expect(rest, before) && until(rest, '"', id) && mu_id_valid(id->data, id->length);
-}
-
-/* joined_at, and what differs from the default: `,"priority":5,"lead":false,"away":true,"rank":N`.
- * Only names, numbers and literals, so no quote, brace or escape hides in them. */
-static bool options(struct rest *rest, uint64_t *joined_at) {
-    size_t digits = 0;
-    while (digits < rest->left && rest->at[digits] >= '0' && rest->at[digits] <= '9') {
-        digits++;
-    }
-    if (!mu_whole_number(rest->at, digits, joined_at)) {
+/* And the quote behind it. */
+static bool id(struct rest *rest, struct muster_text *out) {
+    size_t length = mu_id_span(rest->at, rest->left);
+    if (length == 0 || length > MU_ID_MAX || length == rest->left || rest->at[length] != '"') {
         return false;
     }
-    rest->at += digits;
-    rest->left -= digits;
-    struct muster_text name, value;
+    *out = (struct muster_text){rest->at, length};
+    skip(rest, length + 1);
+    return true;
+}
+
+/* As mu_whole_number(), up to what is no digit. */
+static bool number(struct rest *rest, uint64_t *value) {
+    const char *at = rest->at;
+    const char *end = at + rest->left;
+    uint64_t sum = 0;
+    while (at < end && *at >= '0' && *at <= '9') {
+        sum = sum * 10 + (uint64_t)(*at++ - '0');
+    }
+    size_t digits = (size_t)(at - rest->at);
+    *value = sum;
+    skip(rest, digits);
+    return digits > 0 && digits <= 19;
+}
+
+/* What differs from the default: `"priority":5,"lead":false,"away":true,"rank":N`, and the name of
+ * the profile. Only names, numbers and literals, so no quote, brace or escape hides in them. */
+static bool options(struct rest *rest) {
+    struct muster_text name;
     while (!expect(rest, ",\"profile\":")) {
         size_t length = 0;
-        if (!expect(rest, ",\"") || !until(rest, '"', &name) || !expect(rest, ":")) {
+        if (!expect(rest, ",\"") || !id(rest, &name) || !expect(rest, ":")) {
             return false;
         }
         while (length < rest->left && rest->at[length] != ',') {
-            length++;
-        }
-        value = (struct muster_text){rest->at, length};
-        for (size_t i = 0; i < length; i++) {
-            bool plain = (value.data[i] >= '0' && value.data[i] <= '9') || value.data[i] == '-' ||
-                         (value.data[i] >= 'a' && value.data[i] <= 'z');
-            if (!plain) {
+            char byte = rest->at[length++];
+            if (byte != '-' && (byte < '0' || byte > '9') && (byte < 'a' || byte > 'z')) {
                 return false;
             }
         }
-        if (length == 0 || !mu_id_valid(name.data, name.length)) {
+        if (length == 0) {
             return false;
         }
-        rest->at += length;
-        rest->left -= length;
+        skip(rest, length);
     }
     return true;
 }
 
 bool mu_member_parse(const char *text, size_t length, struct mu_member *member) {
     struct rest rest = {text, length};
-    *member = (struct mu_member){0};
-    if (!id_in_quotes(&rest, "{\"connection\":\"", &member->connection) ||
-        !id_in_quotes(&rest, ",\"instance\":\"", &member->instance) ||
-        !id_in_quotes(&rest, ",\"incarnation\":\"", &member->incarnation)) {
+    member->user = (struct muster_text){NULL, 0};
+    if (!expect(&rest, "{\"connection\":\"") || !id(&rest, &member->connection) ||
+        !expect(&rest, ",\"instance\":\"") || !id(&rest, &member->instance) ||
+        !expect(&rest, ",\"incarnation\":\"") || !id(&rest, &member->incarnation)) {
         return false;
     }
-    if (expect(&rest, ",\"user\":\"") && (!until(&rest, '"', &member->user) ||
-                                          !mu_id_valid(member->user.data, member->user.length))) {
+    if (expect(&rest, ",\"user\":\"") && !id(&rest, &member->user)) {
         return false;
     }
-    if (!expect(&rest, ",\"joined_at\":") || !options(&rest, &member->joined_at) || rest.left < 1 ||
-        rest.at[rest.left - 1] != '}') {
+    if (!expect(&rest, ",\"joined_at\":") || !number(&rest, &member->joined_at) ||
+        !options(&rest) || rest.left < 1 || rest.at[rest.left - 1] != '}') {
         return false;
     }
     member->profile = (struct muster_text){rest.at, rest.left - 1};
