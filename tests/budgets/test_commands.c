@@ -15,7 +15,7 @@
 #define BUDGETS MUSTER_SOURCE_DIR "/tests/budgets/commands.txt"
 #define DOCUMENT MUSTER_SOURCE_DIR "/docs/PROTOCOL.md"
 
-enum { WORDS = 10, STEPS = 4, FILE_MAX = 1 << 20 };
+enum { WORDS = 10, STEPS = 7, FILE_MAX = 1 << 20 };
 
 /* EPOCH is the epoch of the lease, SCORE the present score of node-1. A step DUE: the deadline of
  * node-1's c3 has come. */
@@ -67,6 +67,15 @@ static const struct budget_case cases[] = {
      {"sweep", "EPOCH", "0", "100"}},
     {"reap", "one-leads", {LED, BURY}, {"reap", "EPOCH", "node-1:a", "0", "100"}},
     {"reap", "one-alone", {{"enter", "room", C1}, BURY}, {"reap", "EPOCH", "node-1:a", "0", "100"}},
+    {"reap",
+     "four-of-one-session",
+     {LED,
+      {"enter", "room", "c3", "node-1", "a"},
+      {"enter", "room", "c4", "node-1", "a"},
+      {"enter", "room", "c5", "node-1", "a"},
+      {"promote", "room", "c2"},
+      BURY},
+     {"reap", "EPOCH", "node-1:a", "0", "100"}},
     {"expire", "nothing-due", {LED}, {"expire", "EPOCH", "100"}},
     {"expire",
      "one-due",
