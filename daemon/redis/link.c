@@ -14,6 +14,7 @@
 #define QUEUE_COMMANDS 100000
 #define QUEUE_BYTES ((size_t)64 << 20)
 #define BATCH_BYTES ((size_t)1 << 20) /* one write; more follows in the next turn */
+#define EARLY_COMMANDS 32 /* are written before the turn is over if Redis has nothing to do */
 #define ARGUMENTS_MAX ((size_t)1 << 20)
 
 struct mu_link {
@@ -208,15 +209,7 @@ static void end(struct mu_link *self) {
     mu_connection_close(&self->connection, link_closed, self);
 }
 
-static void on_turn(void *context) {
-    struct mu_link *self = context;
-    if (self->closing) {
-        end(self);
-        return;
-    }
-    if (!mu_connection_can_write(self->connection)) {
-        return;
-    }
+static void write_batch(struct mu_link *self) {
     uint64_t now_us = mu_clock_monotonic_us();
     size_t before = self->awaiting.count;
     take(self, &self->prepare, now_us);
@@ -231,6 +224,15 @@ static void on_turn(void *context) {
         if (self->prepare.count > 0 || (self->open && self->waiting.count > 0)) {
             mu_connection_turn(self->connection);
         }
+    }
+}
+
+static void on_turn(void *context) {
+    struct mu_link *self = context;
+    if (self->closing) {
+        end(self);
+    } else if (mu_connection_can_write(self->connection)) {
+        write_batch(self);
     }
 }
 
@@ -296,7 +298,13 @@ static enum muster_status enqueue(struct mu_link *self, struct mu_queue *queue, 
     mu_queue_push(queue, &item);
     watch_deadlines(self);
     if (mu_connection_can_write(self->connection)) {
-        mu_connection_turn(self->connection);
+        /* Who sends many at once gets their answers at once, and sends as many again: Redis and we
+         * would work in turns, each while the other waits. So it begins while we go on. */
+        if (self->open && self->awaiting.count == 0 && self->waiting.count >= EARLY_COMMANDS) {
+            write_batch(self);
+        } else {
+            mu_connection_turn(self->connection);
+        }
     }
     return MUSTER_OK;
 }

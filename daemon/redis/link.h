@@ -3,7 +3,8 @@
  * The happy path: resolve the name (in libuv's pool) - connect - TLS, if rediss:// - AUTH, SELECT
  * and CLIENT SETNAME in one batch - `on_connected`, in which the owner prepares (library, settings)
  * with mu_link_prepare_command() - mu_link_open() - from then on commands go out. All commands of
- * one turn of the loop leave in one write; replies come in the order of the commands.
+ * one turn of the loop leave in one write, but for the first 32 of many when Redis has nothing of
+ * ours to do: it begins with these at once. Replies come in the order of the commands.
  *
  * The ways to fail: the name does not resolve, the connection is refused or not there in
  * `connect_timeout_ms`, TLS fails (tls.h), the log-in is refused, the peer closes, resets or breaks
