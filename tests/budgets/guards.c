@@ -129,7 +129,28 @@ static void door(void) {
 /* ---- the life of a request, from submission to reply, over a link to a Redis that is played ----
  */
 
-/* Answers each request with one of the same length, for ever. */
+/* What Redis has of a session of twenty. Returns its length. */
+static int write_session(char *out, size_t size) {
+    int length =
+        snprintf(out, size,
+                 "*52\r\n$6\r\n#count\r\n$2\r\n20\r\n$5\r\n#term\r\n$1\r\n9\r\n$4\r\n#seq\r\n"
+                 "$13\r\n1732000000001\r\n$4\r\n#gen\r\n$16\r\n9f3c21d07be84a65\r\n$10\r\n"
+                 "#anonymous\r\n$2\r\n20\r\n$7\r\n#leader\r\n$11\r\nconn-000001\r\n");
+    for (int i = 0; i < 20; i++) {
+        char member[256];
+        int bytes =
+            snprintf(member, sizeof member,
+                     "{\"connection\":\"conn-%06d\",\"instance\":\"node-1\",\"incarnation\":"
+                     "\"k3f9x2ab\",\"joined_at\":1732000000001,\"profile\":{\"name\":\"somebody "
+                     "or other\",\"colour\":\"turquoise or so\"}}",
+                     i);
+        length += snprintf(out + length, size - (size_t)length, "$11\r\nconn-%06d\r\n$%d\r\n%s\r\n",
+                           i, bytes, member);
+    }
+    return length;
+}
+
+/* Answers each request of a kind with the same, for ever. */
 _Noreturn static void play_redis(int listener) {
     const struct resp_limits limits = {
         .arguments = 64, .argument = 65536, .request = 1 << 20, .inline_line = 1024};
@@ -137,6 +158,8 @@ _Noreturn static void play_redis(int listener) {
     char bytes[4096];
     char reply[sizeof answer + 16];
     int length = snprintf(reply, sizeof reply, "$%zu\r\n%s\r\n", sizeof answer - 1, answer);
+    char session[8192];
+    int session_length = write_session(session, sizeof session);
     int peer = accept(listener, NULL, NULL);
     resp_parser_init(&parser, &limits);
     for (ssize_t got = 0; (got = read(peer, bytes, sizeof bytes)) > 0;) {
@@ -144,7 +167,10 @@ _Noreturn static void play_redis(int listener) {
             if (resp_parse(&parser, bytes + at, (size_t)got - at, &taken) != RESP_REQUEST)
                 continue;
             bool is_call = strcmp(parser.arguments[0].data, "FCALL") == 0;
-            ssize_t sent = is_call ? write(peer, reply, (size_t)length) : write(peer, "+OK\r\n", 5);
+            bool is_list = strcmp(parser.arguments[0].data, "HRANDFIELD") == 0;
+            ssize_t sent = is_call   ? write(peer, reply, (size_t)length)
+                           : is_list ? write(peer, session, (size_t)session_length)
+                                     : write(peer, "+OK\r\n", 5);
             if (sent < 0)
                 _exit(EXIT_FAILURE);
         }
@@ -174,7 +200,7 @@ static pid_t start_redis(const char *path) {
 }
 
 static void on_reply(void *context, const struct muster_result *result) {
-    require(result->status == MUSTER_OK && result->length == sizeof answer - 1, "refused");
+    require(result->status == MUSTER_OK && result->length >= sizeof answer - 1, "refused");
     *(bool *)context = true;
 }
 
@@ -182,13 +208,13 @@ static void on_closed(void *context) {
     *(bool *)context = true;
 }
 
-static void one_request(uv_loop_t *loop, struct mu_requests *requests,
+static void one_request(uv_loop_t *loop, struct mu_requests *requests, const char *operation,
                         const struct muster_text *arguments, size_t count) {
     bool replied = false;
     uint64_t id = 0;
     const struct mu_submission submission = {.owner = loop,
                                              .door = "guards",
-                                             .operation = {"ENTER", 5},
+                                             .operation = {operation, strlen(operation)},
                                              .arguments = arguments,
                                              .count = count,
                                              .reply = on_reply,
@@ -198,19 +224,22 @@ static void one_request(uv_loop_t *loop, struct mu_requests *requests,
         uv_run(loop, UV_RUN_ONCE);
 }
 
-static void measure_life(uv_loop_t *loop, struct mu_requests *requests) {
+static void measure_life(uv_loop_t *loop, struct mu_requests *requests, const char *operation) {
     struct muster_text arguments[CALL_WORDS];
     size_t count = 0;
     for (size_t i = 4; i < CALL_WORDS; i++)
         arguments[count++] = (struct muster_text){call[i], strlen(call[i])};
-    one_request(loop, requests, arguments, count); /* the first of all grows what is kept */
+    if (strcmp(operation, "MEMBERS") == 0)
+        count = 1;
+    /* the first of all grows what is kept */
+    one_request(loop, requests, operation, arguments, count);
     CALLGRIND_TOGGLE_COLLECT;
     for (int i = 0; i < PASSES; i++)
-        one_request(loop, requests, arguments, count);
+        one_request(loop, requests, operation, arguments, count);
     CALLGRIND_TOGGLE_COLLECT;
 }
 
-static void life(void) {
+static void live(const char *operation) {
     char path[64];
     char url[80];
     uv_loop_t loop;
@@ -233,7 +262,7 @@ static void life(void) {
         .loop = &loop, .registry = registry, .auth = auth, .limits.timeout_ms = 3600000});
     while (!mu_link_is_open(link))
         uv_run(&loop, UV_RUN_ONCE);
-    measure_life(&loop, requests);
+    measure_life(&loop, requests, operation);
     mu_requests_close(&requests, on_closed, &closed);
     while (!closed)
         uv_run(&loop, UV_RUN_ONCE);
@@ -245,6 +274,14 @@ static void life(void) {
     kill(redis, SIGKILL); /* no end of its own, at which it would write what callgrind counted */
     waitpid(redis, NULL, 0);
     unlink(path);
+}
+
+static void life(void) {
+    live("ENTER");
+}
+
+static void list(void) {
+    live("MEMBERS");
 }
 
 /* ---- the detector ---- */
@@ -374,6 +411,7 @@ static const struct {
 
     {"door", door},
     {"life", life},
+    {"list", list},
     {"heartbeat", heartbeat},
     {"detector_view", detector_view},
     {"detector_tick", detector_tick},
