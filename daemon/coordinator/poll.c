@@ -49,7 +49,7 @@ struct mu_poll *mu_poll_create(const struct mu_poll_options *options) {
 }
 
 static void forget_question(struct mu_poll *poll) {
-    for (size_t i = 0; i < poll->question_words; i++) {
+    for (size_t i = 0; poll->question != NULL && i < poll->question_words; i++) {
         free(poll->question[i]);
     }
     free(poll->question);
