@@ -247,6 +247,7 @@ static void test_subscriber(void **state) {
     f->subscriber = mu_subscriber_create(mt_loop_uv(f->loop), &options);
     mu_redis_address_deinit(&address);
     mu_subscriber_subscribe(f->subscriber, "a");
+    mu_subscriber_may_wait(f->subscriber, "a");
     MT_SPIN(f->loop, f->ups == 1, "the subscription");
     long long pings = mt_info(redis, "stats", "total_reads_processed");
     MT_SPIN(f->loop, mt_info(redis, "stats", "total_reads_processed") > pings + 20, "some PINGs");
