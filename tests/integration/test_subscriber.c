@@ -313,7 +313,8 @@ static void many(struct fixture *f) {
 }
 
 static void begin_gathering(struct fixture *f) {
-    create(f);
+    /* No PING: it would end the gathering, too. */
+    create_with(f, (struct mu_subscriber_options){.idle_timeout_ms = 3600000});
     mu_subscriber_subscribe(f->subscriber, "beats");
     mu_subscriber_may_wait(f->subscriber, "beats");
     mu_subscriber_subscribe(f->subscriber, "news");
@@ -333,7 +334,13 @@ static void test_gathering(void **state) {
     many(f);
     MT_SPIN(f->stage.loop, f->messages == 201, "the next ones");
     assert_string_equal(f->payload, "100");
+    /* One here and there is enough to go on, though not to begin. */
+    for (unsigned i = 1; i <= 10; i++) {
+        assert_int_equal(publish(f, "beats", "x"), 1);
+        MT_SPIN(f->stage.loop, f->messages == 201 + i, "one more");
+    }
     assert_true(is_gathering(f));
+    f->messages -= 10;
     assert_int_equal(publish(f, "news", "x"), 1);
     MT_SPIN(f->stage.loop, f->messages == 202, "another message");
     assert_string_equal(f->channel, "news");
