@@ -90,8 +90,8 @@ static void heartbeat(struct mb_pipe *pipe, size_t index, void *context) {
 
 /* In this order: each finds what the ones before it left. Those without a name only prepare. */
 static const struct operation operations[] = {
-    {"ENTER that opens a session", 18, first_enter},
-    {"ENTER into a session that has a leader", 9, next_enter},
+    {"ENTER that opens a session", 13, first_enter},
+    {"ENTER into a session that has a leader", 8, next_enter},
     {"ENTER repeated", 5, next_enter},
     {NULL, 0, more_enters},
     {"LEAVE of a follower", 12, follower_leave},

@@ -27,7 +27,7 @@ local function globals()
     return string, table, math, redis, cjson, tonumber, type, error, pcall, pairs, unpack
 end
 
-local call, error_reply, sha1hex
+local call, try, error_reply, sha1hex
 local find, match, gsub, gmatch, sub, format
 local concat, sort, floor, max, min
 local decode, encode
@@ -38,7 +38,8 @@ local function boot()
     local lua_string, lua_table, lua_math, lua_redis, lua_cjson
     lua_string, lua_table, lua_math, lua_redis, lua_cjson, tonumber, type, error, pcall, pairs,
         unpack = globals()
-    call, error_reply, sha1hex = lua_redis.call, lua_redis.error_reply, lua_redis.sha1hex
+    call, try = lua_redis.call, lua_redis.pcall
+    error_reply, sha1hex = lua_redis.error_reply, lua_redis.sha1hex
     find, match, gsub, gmatch = lua_string.find, lua_string.match, lua_string.gsub, lua_string.gmatch
     sub, format = lua_string.sub, lua_string.format
     concat, sort = lua_table.concat, lua_table.sort

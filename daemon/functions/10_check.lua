@@ -38,6 +38,11 @@ local function check_id(id, what)
 end
 mu.check_id = check_id
 
+-- Whether check_id() has seen it: true says that it is an id, false says nothing.
+function mu.known_id(id)
+    return good_ids[id] or false
+end
+
 -- An integer argument within bounds.
 function mu.check_integer(text, what, low, high)
     local number = find(text, '^%-?%d+$') and #text <= 16 and tonumber(text)

@@ -64,6 +64,18 @@ local function read_config(c)
     c.config = config
 end
 
+-- What a quick way (spec.quick) needs of the above: prefix and settings; nil when the general way must say
+-- what is wrong, or has not read them yet.
+function mu.peek(keys)
+    local prefix = prefixes[keys[1]]
+    local config = settings[prefix]
+    if not config or keys[2] or confirmed[prefix] ~= config.generation
+        or try('HGET', prefix .. 'config', 'packed') ~= config.packed then
+        return nil
+    end
+    return prefix, config
+end
+
 local function prefix_of(keys)
     local key = keys[1]
     if not key or keys[2] then
@@ -118,14 +130,16 @@ local function serve(c, spec, keys, args)
     if count < spec.least or count > spec.most then
         fail('BAD_REQUEST', 'expected arguments: ' .. spec.usage)
     end
-    if not spec.unconfirmed then
+    if not spec.unconfirmed and not c.config then
         read_config(c)
     end
     return spec.body(c, args)
 end
 
 -- Registers muster_<name>. spec: least and most (arguments), usage, body(c, args) -> reply,
--- and optionally flags and unconfirmed (served before the data is confirmed).
+-- and optionally flags, unconfirmed (served before the data is confirmed), and quick(keys, args): the reply
+-- in a frequent case, or nil with nothing written, and then all goes the general way: with the settings
+-- and the fields of a session (c.fields) that quick() returned, when it had read them.
 function mu.define(name, spec)
     spec.usage = 'FCALL muster_' .. name .. ' 1 {<namespace>}' .. (spec.usage == '' and '' or ' ' .. spec.usage)
     redis.register_function({
@@ -135,10 +149,18 @@ function mu.define(name, spec)
             if not booted then
                 boot()
             end
+            local config, fields = false, false
+            if spec.quick then
+                local reply
+                reply, config, fields = spec.quick(keys, args)
+                if reply then
+                    return reply
+                end
+            end
             -- All fields at once: a table that grows is copied each time.
             local c = {
                 looks = ELECTION_LOOKS,
-                prefix = false, config = false, now = false, clock = false,
+                prefix = false, config = config or false, fields = fields or false, now = false, clock = false,
                 clock_raised = false, instances = false, typed = false, notes = false,
             }
             local ok, reply = pcall(serve, c, spec, keys, args)

@@ -6,7 +6,6 @@ local fail, quote, int, now = mu.fail, mu.quote, mu.int, mu.now
 local function instance_fields(c, id)
     return call('HMGET', c.prefix .. 'instance:' .. id, 'incarnation', 'state', 'draining')
 end
-mu.instance_fields = instance_fields
 
 -- The pace of a drain and how far it is, in the instance's hash: all of them or none (84_move).
 mu.DRAIN_FIELDS = { 'drain_rate', 'drain_notice', 'drain_told', 'drain_rounds', 'drain_until', 'drain_cursor' }
@@ -26,7 +25,6 @@ local function know_instance(c, id, fields)
     c.instances[id] = known
     return known
 end
-mu.know_instance = know_instance
 
 -- The registered instance {incarnation, state, draining, eligible}, or false. Looked up once a call.
 local function instance(c, id)

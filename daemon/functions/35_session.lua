@@ -7,8 +7,8 @@ function mu.session_fields(key, connection)
     return call('HMGET', key, '#seq', '#leader', '#term', '#count', '#anonymous', '#gen', '#limit', '#keep', connection)
 end
 
--- Reads a session and, of `connection` (may be nil), its member text; `fields` when they were read
--- already. What is returned is a working copy: operations change it, save() writes it back.
+-- Reads a session and, of `connection` (may be nil), its member text; `fields` when they were read already.
+-- What is returned is a working copy: operations change it, save() writes it back.
 -- `session.whole`: more than seq and counts has changed.
 function mu.load_session(c, id, connection, fields)
     local key = c.prefix .. 'session:' .. id

@@ -119,20 +119,14 @@ mu.define('enter', {
     least = 4,
     most = 6,
     usage = 'session connection instance incarnation [options [profile]]',
+    quick = mu.enter_fast,
     body = function(c, args)
         local connection, instance, incarnation = args[2], args[3], args[4]
         check_id(args[1], 'session')
         local options = mu.options_argument(c, args[5], 'enter')
         local profile = mu.object_argument(c, args[6], 'profile')
-        local answer, fields
-        if options == mu.NO_OPTIONS then
-            answer, fields = mu.enter_fast(c, args[1], connection, instance, incarnation, profile)
-            if answer then
-                return answer
-            end
-        end
         local key, record, known = mu.own_record(c, connection, instance, incarnation)
-        local session = load_session(c, args[1], connection, fields)
+        local session = load_session(c, args[1], connection, c.fields)
         local member = mu.member_of(session)
         if record then
             mu.check_same_user(record, options, connection)
