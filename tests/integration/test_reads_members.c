@@ -201,6 +201,41 @@ static void test_pages_under_churn(void **state) {
     json_decref(seen);
 }
 
+static bool sent(struct mt_fixture *f, const char *command) {
+    return strstr(mt_text(f->redis, "INFO commandstats"), command) != NULL;
+}
+
+/* A small session takes one command; from its bound on nothing is missing either, and the next time
+ * it is known to be larger. */
+static void test_around_the_bound_of_small_sessions(void **state) {
+    enum { FIRST = 20, LAST = 34 };
+    struct mt_fixture *f = *state;
+    struct mt_registry *r = stage(f);
+    crowd(f, "enter", "hall", "c", 0, FIRST);
+    mt_command(f->redis, "CONFIG RESETSTAT");
+    mt_apply(r, MEMBERS, "hall");
+    assert_true(sent(f, "cmdstat_hrandfield:calls=1,") && !sent(f, "cmdstat_hlen") &&
+                !sent(f, "cmdstat_hgetall"));
+    for (int count = FIRST; count <= LAST; count++) {
+        json_t *whole = mt_apply(r, MEMBERS, "hall");
+        json_t *seen = json_object();
+        assert_int_equal(note(seen, whole), count);
+        assert_int_equal(json_object_size(seen), count);
+        assert_int_equal(mt_int(whole, "count"), count);
+        assert_string_equal(mt_str(whole, "cursor"), "0");
+        json_decref(seen);
+        crowd(f, "enter", "hall", "c", count, 1);
+    }
+    mt_command(f->redis, "CONFIG RESETSTAT");
+    mt_apply(r, USERS, "hall");
+    assert_true(sent(f, "cmdstat_hgetall:calls=1,") && !sent(f, "cmdstat_hrandfield"));
+    crowd(f, "leave", "hall", "c", 1, LAST);
+    mt_expect(mt_apply(r, MEMBERS, "hall"), "{'count':1,'cursor':'0','#more':0}");
+    mt_command(f->redis, "CONFIG RESETSTAT");
+    mt_expect(mt_apply(r, MEMBERS, "hall"), "{'count':1,'cursor':'0','#more':0}");
+    assert_true(sent(f, "cmdstat_hrandfield:calls=1,") && !sent(f, "cmdstat_hlen"));
+}
+
 /* One HGETALL up to 5,000 members, none above; every page is bounded. */
 static void test_large_sessions(void **state) {
     enum { MOST = 5000, MANY = 20000 };
@@ -302,9 +337,16 @@ static void test_damaged_members(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_members),        TEST(test_member_options),  TEST(test_profiles_are_verbatim),
-        TEST(test_users),          TEST(test_bad_pages),       TEST(test_pages_under_churn),
-        TEST(test_large_sessions), TEST(test_damaged_members), TEST(test_large_profiles),
+        TEST(test_members),
+        TEST(test_member_options),
+        TEST(test_profiles_are_verbatim),
+        TEST(test_users),
+        TEST(test_bad_pages),
+        TEST(test_pages_under_churn),
+        TEST(test_large_sessions),
+        TEST(test_damaged_members),
+        TEST(test_large_profiles),
+        TEST(test_around_the_bound_of_small_sessions),
     };
     return cmocka_run_group_tests(tests, mt_fixture_start, mt_fixture_end);
 }
