@@ -1,5 +1,6 @@
 /* The detector does not look at its instances as long as none can be due. It must say the same as
- * one that looks each time: two of them are told the same, at random, and one is made to look. */
+ * one that looks each time: two of them are told the same, at random, and one is made to look. Nor
+ * does it look up whose inbox is told next: any other order must do as well. */
 #include "lib/test.h"
 
 #include <stdlib.h>
@@ -189,11 +190,93 @@ static void test_reset(void **state) {
     end(&stage);
 }
 
+/* ---- the order of probes ---- */
+
+static void poll_all(struct stage *stage, const char *ids) {
+    mu_detector_poll_begin(stage->detector, stage->now);
+    for (; *ids != '\0'; ids++) {
+        mu_detector_poll_score(stage->detector, stage->now, (const char[]){*ids, '\0'}, "1");
+    }
+    mu_detector_poll_end(stage->detector);
+}
+
+/* Each of `ids` has so many subscribers. */
+static void probe(struct stage *stage, const char *ids, uint64_t subscribers) {
+    for (; *ids != '\0'; ids++) {
+        mu_detector_inbox(stage->detector, (const char[]){*ids, '\0'}, subscribers);
+    }
+}
+
+/* Who is told first makes no difference, nor who is left out, unknown, or gone meanwhile. */
+static void test_probes_in_any_order(void **state) {
+    static const char *const orders[] = {"abcde", "edcba", "bd", "xaxb", "cccab", "e"};
+    (void)state;
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct stage stage;
+        begin(&stage);
+        poll_all(&stage, "abcde");
+        for (const char *id = "abcde"; *id != '\0'; id++) {
+            details(&stage, (const char[]){*id, '\0'}, "i", false);
+        }
+        probe(&stage, orders[i], 1);
+        probe(&stage, "abcde", 1);
+        probe(&stage, "bd", 0);
+        probe(&stage, orders[i], 1); /* those of them that it names are open again */
+        probe(&stage, "bdb", 0);
+        probe(&stage, "d", 0);
+        assert_int_equal(tick(&stage), 2);
+        assert_string_equal(stage.verdict[0].instance, "b");
+        assert_string_equal(stage.verdict[1].instance, "d");
+        end(&stage);
+    }
+}
+
+static void test_the_next_one_is_gone(void **state) {
+    struct stage stage;
+    (void)state;
+    begin(&stage);
+    poll_all(&stage, "abc");
+    probe(&stage, "ab", 1);
+    poll_all(&stage, "ab");
+    probe(&stage, "cab", 1);
+    probe(&stage, "ab", 1);
+    mu_detector_clear(stage.detector);
+    probe(&stage, "ab", 1);
+    assert_int_equal(mu_detector_count(stage.detector), 0);
+    end(&stage);
+}
+
+static void test_version(void **state) {
+    struct stage stage;
+    (void)state;
+    begin(&stage);
+    uint64_t empty = mu_detector_version(stage.detector);
+    poll_all(&stage, "ab");
+    uint64_t two = mu_detector_version(stage.detector);
+    assert_true(two != empty);
+    details(&stage, "a", "i", false);
+    mu_detector_heard(stage.detector, stage.now, "a", "i");
+    poll_all(&stage, "ab");
+    assert_int_equal(mu_detector_version(stage.detector), two);
+    poll_all(&stage, "b");
+    uint64_t one = mu_detector_version(stage.detector);
+    assert_true(one != two);
+    poll_all(&stage, "bc");
+    assert_true(mu_detector_version(stage.detector) != one);
+    uint64_t last = mu_detector_version(stage.detector);
+    mu_detector_clear(stage.detector);
+    assert_true(mu_detector_version(stage.detector) != last);
+    end(&stage);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_one_that_looks_each_time),
         cmocka_unit_test(test_revived),
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_probes_in_any_order),
+        cmocka_unit_test(test_the_next_one_is_gone),
+        cmocka_unit_test(test_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
