@@ -45,6 +45,10 @@ void mb_bare_enter(struct mb_pipe *pipe, size_t index, void *load);
 /* The same with the three reads without which no client could know what to write: is the instance
  * still this incarnation, is the connection known, and what does the session hold? */
 void mb_bare_read_enter(struct mb_pipe *pipe, size_t index, void *load);
+/* The same seven to ten commands from inside of one function, which gets every key and text ready
+ * made and checks nothing: the least that an atomic ENTER of this layout can cost. */
+void mb_least_load(struct mb_pipe *pipe);
+void mb_least_enter(struct mb_pipe *pipe, size_t index, void *load);
 /* The same for the removal of a connection whose instance died; the last of a session closes it. */
 void mb_bare_remove(struct mb_pipe *pipe, size_t index, void *load);
 
