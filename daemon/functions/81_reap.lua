@@ -13,7 +13,9 @@
 
 local fail, check_id, int, quote = mu.fail, mu.check_id, mu.int, mu.quote
 
-local PAGE = 16 -- records that one HSCAN asks for
+-- Records that one HSCAN of a slice asks for: few at first, since each may bring many along, and what
+-- is read and not used is read again; then twice as many each time.
+local PAGE_MIN, PAGE_MAX = 2, 64
 local PAGES = 64 -- HSCANs of one slice, at most
 local COMPANIONS = 64 -- candidates of a session among which more of the ghost's are looked for
 local GROUP = 512 -- connections that leave a session in one step, at most
@@ -143,8 +145,10 @@ end
 -- Takes up records from `cursor` on. Returns where the next slice begins: a page that was not
 -- finished comes again.
 local function scan(slice, cursor)
+    local size = PAGE_MIN
     for _ = 1, PAGES do
-        local page = call('HSCAN', slice.ghost.key, cursor, 'COUNT', int(min(PAGE, slice.budget)))
+        local page = call('HSCAN', slice.ghost.key, cursor, 'COUNT', int(min(size, slice.budget)))
+        size = min(2 * size, PAGE_MAX)
         local fields = page[2]
         for index = 1, #fields, 2 do
             if slice.budget <= 0 then
