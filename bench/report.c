@@ -103,6 +103,7 @@ void mb_report_add(struct mb_report *report, const struct mb_row *row) {
         json_object_set_new(object, "ratio", number(mb_series_median(&ratio)));
         set_series(object, "ratio", &ratio);
     } else {
+        json_object_set_new(object, "against", json_null());
         json_object_set_new(object, "baseline", json_null());
         json_object_set_new(object, "ratio", json_null());
     }
