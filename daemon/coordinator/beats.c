@@ -20,6 +20,7 @@ struct beat {
     uint64_t heard_at; /* last */
     bool waiting;      /* for the scores, or to be written */
     bool ready;        /* to be written */
+    bool news;         /* heard when its instance was suspect already, or of another incarnation */
     UT_hash_handle hh;
 };
 
@@ -43,6 +44,12 @@ static void settle(struct mu_beats *beats, struct beat *beat) {
     beats->ready -= beat->ready ? 1 : 0;
     beat->ready = false;
     beat->waiting = false;
+}
+
+/* What was heard before its instance became suspect says nothing against that. Written now, it
+ * would revive one that died in between, and nobody would look at its inbox again. */
+static bool is_stale(const struct mu_beats *beats, const struct beat *beat) {
+    return !beat->news && mu_detector_suspects(beats->options.detector, beat->instance);
 }
 
 static void drop(struct mu_beats *beats, struct beat *beat) {
@@ -93,6 +100,7 @@ void mu_beats_heard(struct mu_beats *beats, uint64_t now, const char *instance,
     }
     beat->heard_at = now;
     beat->waiting = true;
+    beat->news = heard != MU_HEARD;
     if (heard == MU_HEARD_SUSPECT) {
         mark_ready(beats, beat);
         mu_beats_tick(beats);
@@ -112,7 +120,8 @@ void mu_beats_polled(struct mu_beats *beats, uint64_t sent_at, bool regular) {
             if (sent_at - beat->heard_at > KEEP_MS) {
                 drop(beats, beat);
             }
-        } else if (mu_detector_moved(beats->options.detector, beat->instance)) {
+        } else if (mu_detector_moved(beats->options.detector, beat->instance) ||
+                   is_stale(beats, beat)) {
             settle(beats, beat);
         } else if (regular) {
             mark_ready(beats, beat);
@@ -175,11 +184,16 @@ void mu_beats_tick(struct mu_beats *beats) {
         if (count == beats->pace.budget) {
             break;
         }
-        if (beat->ready) {
+        if (beat->ready && is_stale(beats, beat)) {
+            settle(beats, beat);
+        } else if (beat->ready) {
             arguments[2 * count] = beat->instance;
             arguments[2 * count + 1] = beat->incarnation;
             batch[count++] = beat;
         }
+    }
+    if (count == 0) {
+        return;
     }
     beats->pending =
         mu_fence_write_timed(beats->options.fence, "beats", 2 * (size_t)count, arguments,

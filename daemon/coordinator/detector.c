@@ -301,6 +301,11 @@ bool mu_detector_moved(const struct mu_detector *detector, const char *id) {
     return instance != NULL && instance->moved;
 }
 
+bool mu_detector_suspects(const struct mu_detector *detector, const char *id) {
+    const struct instance *instance = find(detector, id);
+    return instance != NULL && instance->suspect;
+}
+
 void mu_detector_revived(struct mu_detector *detector, const char *id) {
     struct instance *instance = find(detector, id);
     if (instance != NULL)

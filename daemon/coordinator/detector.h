@@ -107,6 +107,8 @@ enum mu_heard mu_detector_heard(struct mu_detector *detector, uint64_t now, cons
 void mu_detector_written(struct mu_detector *detector, const char *instance);
 /* Did its score change by its own doing in the last poll? */
 bool mu_detector_moved(const struct mu_detector *detector, const char *instance);
+/* Is it suspect, as far as we know? */
+bool mu_detector_suspects(const struct mu_detector *detector, const char *instance);
 /* Redis says it is up again. */
 void mu_detector_revived(struct mu_detector *detector, const char *instance);
 
