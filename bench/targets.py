@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""targets.py RESULTS.json - every row with a target, of what `muster-bench --json` printed, as Markdown.
+"""targets.py RESULTS.json [LATER.json] - every row with a target, of what `muster-bench --json` printed, as Markdown.
 
-    bench/targets.py bench/results/latest.json >bench/results/TARGETS.md
+    bench/targets.py bench/results/latest.json bench/results/later.json >bench/results/TARGETS.md
+
+Scenarios that LATER.json has, too, are taken from there.
 """
 import json
 import sys
@@ -24,6 +26,12 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         results = json.load(file)
     machine = results["machine"]
+    later = []
+    if len(sys.argv) > 2:
+        with open(sys.argv[2], encoding="utf-8") as file:
+            later = json.load(file)["scenarios"]
+    again = {row["name"] for row in later}
+    results["scenarios"] = [row for row in results["scenarios"] if row["name"] not in again] + later
     rows = [row for row in results["scenarios"] if row.get("met") is not None]
     missed = sum(not row["met"] for row in rows)
     print("# Targets, as last measured\n")
@@ -31,6 +39,8 @@ def main():
           % (machine["processor"], machine["cores"], machine["redis"], machine["load"],
              "; QUICK, so of no worth" if machine["quick"] else ""))
     print("%d of %d met. `docs/SCALING.md` says what stands in the way of the others.\n" % (len(rows) - missed, len(rows)))
+    if again:
+        print("Measured again by themselves (`later.json`): %s.\n" % ", ".join("`%s`" % name for name in sorted(again)))
     print("| scenario | | target | measured, median (least to most) | |\n|---|---|---|---|---|")
     for row in rows:
         print("| `%s` | %s | %s | %s | %s |" % (row["name"], row["what"], row["target"], measured(row),
