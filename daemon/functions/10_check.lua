@@ -21,11 +21,16 @@ mu.quote = quote
 local good_ids, good_count = {}, 0
 local GOOD_MAX = 4096
 
+local function is_id(text)
+    return #text <= ID_MAX and find(text, '^[%w%._~@|+=%-]+$')
+end
+mu.is_id = is_id
+
 local function check_id(id, what)
     if good_ids[id] then
         return
     end
-    if #id > ID_MAX or not find(id, '^[%w%._~@|+=%-]+$') then
+    if not is_id(id) then
         fail('BAD_ID', what .. ' ' .. quote(id) .. ' must be 1 to 128 bytes of A-Z a-z 0-9 . _ ~ @ | + = -')
     end
     if what ~= 'connection' then

@@ -7,7 +7,7 @@
 -- general way, with nothing written: reads are tried (an error of Redis is a table, so it is like no
 -- value that is asked for), and keys that are written without having been read come first.
 
-local int, known_id, json_fits, peek = mu.int, mu.known_id, mu.json_fits, mu.peek
+local int, is_id, known_id, json_fits, peek = mu.int, mu.is_id, mu.known_id, mu.json_fits, mu.peek
 
 local RANK_AT_PRIORITY_0 = PRIORITY_MAX * RANK_STEP
 
@@ -34,10 +34,6 @@ local function time_text()
         return seconds .. sub(micros, 1, 3)
     end
     return format('%s%03d', seconds, floor(tonumber(micros) / 1000))
-end
-
-local function is_id(text)
-    return #text <= ID_MAX and find(text, '^[%w%._~@|+=%-]+$')
 end
 
 -- What was written before a key of a wrong type was met is taken back. Returns nil.

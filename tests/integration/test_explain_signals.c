@@ -61,13 +61,6 @@ static void test_lifeline(void **state) {
     json_decref(story);
 }
 
-/* How often the coordinator asked for inboxes. */
-static long long probes(struct mt_cluster *c) {
-    static const char calls[] = "cmdstat_pubsub|numsub:calls=";
-    const char *found = strstr(mt_text(c->redis, "INFO commandstats"), calls);
-    return found != NULL ? strtoll(found + strlen(calls), NULL, 10) : 0;
-}
-
 /* kill -9: its inbox has no subscriber any more. */
 static void test_killed(void **state) {
     struct mt_cluster *c = *state = mt_cluster_create(MT_SERVER_VOLATILE, patient);
@@ -75,8 +68,7 @@ static void test_killed(void **state) {
                                              "--sessions", "1", "--joins", "1", "--seed", "1");
     mt_sim_await(victim, "entered");
     /* The coordinator heard of its START long before; it must have seen its inbox open once. */
-    long long before = probes(c);
-    MT_WAIT(c->world, probes(c) >= before + 4, "some probes");
+    mt_cluster_await_probes(c, 4);
     mt_process_kill(victim);
     MT_WAIT(c->world, mt_cluster_saw(c, "instance.suspect", "node-7"), "a suspicion");
     json_t *story = explain(c, "instance", "node-7");

@@ -3,26 +3,11 @@
  * may have seen that the inbox closed. Written then, it would make the dead instance up again. */
 #include "lib/test.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "lib/cluster.h"
 
 /* Only the inbox says that it died. */
 static const char *const patient[] = {"detector.suspect_after=1h", "detector.dead_after=2h",
                                       "brake.fraction=1", NULL};
-
-/* How often the coordinator asked for inboxes, which it does several times between two polls. */
-static long long probes(struct mt_cluster *c) {
-    static const char calls[] = "cmdstat_pubsub|numsub:calls=";
-    const char *found = strstr(mt_text(c->redis, "INFO commandstats"), calls);
-    return found != NULL ? strtoll(found + strlen(calls), NULL, 10) : 0;
-}
-
-static void await_probes(struct mt_cluster *c, long long count) {
-    long long before = probes(c);
-    MT_WAIT(c->world, probes(c) >= before + count, "some probes");
-}
 
 static void test_heard_before_it_died(void **state) {
     struct mt_cluster *c = *state = mt_cluster_create(MT_SERVER_VOLATILE, patient);
@@ -32,13 +17,13 @@ static void test_heard_before_it_died(void **state) {
     mt_ok(c->redis, "enter", "room", "c2", "node-2", "b");
     struct mt_redis *inbox = mt_redis_again(c->redis);
     mt_command(inbox, "SUBSCRIBE " MT_NS "inbox:node-1");
-    await_probes(c, 6); /* seen open */
+    mt_cluster_await_probes(c, 6); /* seen open */
 
     mt_command(c->redis, "PUBLISH " MT_NS "heartbeat %s",
                "{\"instance\":\"node-1\",\"incarnation\":\"a\"}");
     mt_redis_close(&inbox);
     MT_WAIT(c->world, mt_cluster_saw(c, "instance.suspect", "node-1"), "a suspicion");
-    await_probes(c, 15); /* some polls */
+    mt_cluster_await_probes(c, 15); /* some polls */
     mt_events_sync(c->events);
     assert_int_equal(mt_events_count(c->events, 0, "instance.up", NULL, NULL), 0);
     assert_string_equal(mt_text(c->redis, "HGET " MT_NS "session:room #leader"), "c2");

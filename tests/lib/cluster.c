@@ -1,6 +1,7 @@
 #include "lib/cluster.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/test.h"
 
@@ -60,6 +61,17 @@ long long mt_cluster_leads(struct mt_cluster *c, const char *instance) {
 
 bool mt_cluster_reaped(struct mt_cluster *c) {
     return mt_integer(c->redis, "EXISTS " MT_NS "ghosts") == 0;
+}
+
+static long long probes(struct mt_cluster *c) {
+    static const char calls[] = "cmdstat_pubsub|numsub:calls=";
+    const char *found = strstr(mt_text(c->redis, "INFO commandstats"), calls);
+    return found != NULL ? strtoll(found + strlen(calls), NULL, 10) : 0;
+}
+
+void mt_cluster_await_probes(struct mt_cluster *c, long long count) {
+    long long before = probes(c);
+    MT_WAIT(c->world, probes(c) >= before + count, "some probes");
 }
 
 void mt_cluster_restart_redis(struct mt_cluster *c) {

@@ -39,6 +39,9 @@ bool mt_cluster_saw(struct mt_cluster *cluster, const char *event, const char *i
 long long mt_cluster_leads(struct mt_cluster *cluster, const char *instance);
 /* No ghost is left. */
 bool mt_cluster_reaped(struct mt_cluster *cluster);
+/* Waits until the coordinator has asked `count` times more for inboxes, which it does several times
+ * between two regular polls of the scores. */
+void mt_cluster_await_probes(struct mt_cluster *cluster, long long count);
 /* kill -9 of Redis and a restart on the same data. What is published from then on is collected anew
  * and held against the sessions as they stand. */
 void mt_cluster_restart_redis(struct mt_cluster *cluster);
