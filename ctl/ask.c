@@ -51,6 +51,13 @@ redisReply *mu_receive(struct mu_ctl *ctl) {
     return reply;
 }
 
+int64_t mu_receive_number(struct mu_ctl *ctl) {
+    redisReply *reply = mu_receive(ctl);
+    int64_t number = mu_reply_number(reply, 0);
+    freeReplyObject(reply);
+    return number;
+}
+
 redisReply *mu_receive_multi(struct mu_ctl *ctl, size_t count) {
     for (size_t i = 0; i < count + 1; i++) {
         freeReplyObject(mu_receive(ctl)); /* +OK, +QUEUED */

@@ -13,6 +13,8 @@ redisReply *mu_ask(struct mu_ctl *ctl, const char *format, ...);
 /* Pipelining: as many mu_receive() as mu_send(), at most some thousand small ones at a time. */
 void mu_send(struct mu_ctl *ctl, const char *format, ...);
 redisReply *mu_receive(struct mu_ctl *ctl);
+/* The number in the next reply; 0 when there is none. */
+int64_t mu_receive_number(struct mu_ctl *ctl);
 
 /* After mu_send() of MULTI, `count` commands and EXEC: the array of their replies, among which may
  * be errors. A transaction that Redis refused as a whole counts as a lost connection: nothing that

@@ -4,13 +4,6 @@
 
 #define BATCH 500
 
-static int64_t number(struct mu_ctl *ctl) {
-    redisReply *reply = mu_receive(ctl);
-    int64_t value = mu_reply_number(reply, 0);
-    freeReplyObject(reply);
-    return value;
-}
-
 void mu_each_instance(struct mu_ctl *ctl,
                       void (*each)(void *context, const struct mu_instance_look *look),
                       void *context) {
@@ -35,8 +28,8 @@ void mu_each_instance(struct mu_ctl *ctl,
                 .heartbeat = mu_reply_number(list->element[2 * i + 1], 0),
                 .fields = fields,
             };
-            look.connections = number(ctl);
-            look.leads = number(ctl);
+            look.connections = mu_receive_number(ctl);
+            look.leads = mu_receive_number(ctl);
             each(context, &look);
             freeReplyObject(fields);
         }

@@ -3,19 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/alloc.h"
 #include "each_instance.h"
 #include "lease.h"
 #include "top/top.h"
 
 #define GHOSTS_AT_ONCE 64
-
-static int64_t integer(struct mu_ctl *ctl) {
-    redisReply *reply = mu_receive(ctl);
-    int64_t number = mu_reply_number(reply, 0);
-    freeReplyObject(reply);
-    return number;
-}
 
 static void copy(char *out, size_t size, const char *text, size_t length) {
     snprintf(out, size, "%.*s", (int)(length < size ? length : size - 1), text);
@@ -46,12 +40,12 @@ static void read_counts(struct mu_ctl *ctl, struct mu_top_frame *frame) {
     mu_send(ctl, "ZCARD {%s}:sessions", ns);
     mu_send(ctl, "SCARD {%s}:leaderless", ns);
     mu_send(ctl, "ZCARD {%s}:ghosts", ns);
-    frame->epoch = integer(ctl);
-    frame->daemons = integer(ctl);
-    frame->brake = integer(ctl) != 0;
-    frame->sessions = integer(ctl);
-    frame->leaderless = integer(ctl);
-    frame->ghosts = integer(ctl);
+    frame->epoch = mu_receive_number(ctl);
+    frame->daemons = mu_receive_number(ctl);
+    frame->brake = mu_receive_number(ctl) != 0;
+    frame->sessions = mu_receive_number(ctl);
+    frame->leaderless = mu_receive_number(ctl);
+    frame->ghosts = mu_receive_number(ctl);
 }
 
 static void read_ghosts(struct mu_ctl *ctl, struct mu_top_frame *frame) {
@@ -64,7 +58,7 @@ static void read_ghosts(struct mu_ctl *ctl, struct mu_top_frame *frame) {
         mu_send(ctl, "HLEN {%s}:ghosts:%b", ctl->name_space, name->str, (size_t)name->len);
     }
     for (size_t i = 0; i < count; i++) {
-        int64_t fields = integer(ctl);
+        int64_t fields = mu_receive_number(ctl);
         frame->ghost_connections += fields > 0 ? fields - 1 : 0; /* without #reason */
     }
     freeReplyObject(ghosts);
